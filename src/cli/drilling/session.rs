@@ -1,0 +1,312 @@
+//! What a run holds open from its first moment: its folder, its journal with the right to undo, the
+//! watchdog, and the throw-away cluster.
+
+use super::kind::Settings;
+use crate::cli::failure::Failure;
+use crate::cli::kinds::KINDS;
+use crate::clock::Clock;
+use crate::executor::run_folder::RunFolder;
+use crate::target::Target;
+use crate::target::local::{LocalTarget, Progress};
+use crate::target::simulated::SimulatedTarget;
+use crate::undo::journal::{How, Journal, Opened};
+use crate::undo::journal_owner::JournalOwner;
+use crate::undo::open_runs::Registry;
+use crate::undo::recover;
+use crate::undo::watchdog::{self, Watchdog};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long the watchdog may take to see that nothing is left to do.
+const DISMISSAL: Duration = Duration::from_secs(5);
+
+/// What a run holds open.
+pub struct Session {
+    folder: RunFolder,
+    clock: Clock,
+    started_at: String,
+    registry: Registry,
+    opened: Opened,
+    /// Until the execution takes it over.
+    journal: Option<JournalOwner>,
+    watchdog: Option<Watchdog>,
+    /// Folder of a throw-away cluster; `None` where everything is in this process.
+    cluster: Option<PathBuf>,
+    seed: u64,
+    made: u32,
+    target: Option<Arc<dyn Target>>,
+}
+
+/// Throw-away clusters whose runner and watchdog both died are removed before anything else; says what was.
+///
+/// # Errors
+/// When one cannot be removed.
+pub async fn sweep_dead_runs(
+    runs_dir: &Path,
+    registry: Option<&Registry>,
+) -> Result<Vec<String>, Failure> {
+    let swept = recover::sweep_dead_local_runs(runs_dir, KINDS, registry)
+        .await
+        .map_err(|error| {
+            Failure::usage(format!(
+                "the runs in {} cannot be read: {error}",
+                runs_dir.display()
+            ))
+            .hint("choose another folder with --runs-dir")
+        })?;
+    let mut said = Vec::new();
+    for dead in swept {
+        match dead.outcome {
+            Ok(report) if report.is_complete() => said.push(format!(
+                "run {} had died with its watchdog; its throw-away cluster was removed",
+                dead.run
+            )),
+            Ok(report) => {
+                return Err(in_the_way(&dead.run, &report.failures.join("; ")));
+            }
+            Err(error) => return Err(in_the_way(&dead.run, &error.to_string())),
+        }
+    }
+    Ok(said)
+}
+
+fn in_the_way(run: &str, why: &str) -> Failure {
+    Failure::target(format!("run {run} is not undone: {why}")).hint(format!("firedrill undo {run}"))
+}
+
+impl Session {
+    /// Makes the folder, starts the watchdog and opens the journal. From here on nothing can be left behind
+    /// without somebody who knows of it.
+    ///
+    /// # Errors
+    /// When one of them cannot be made; then there must be no drill, and no trace of one is left.
+    pub fn open(
+        runs_dir: &Path,
+        registry: &Registry,
+        settings: &Settings,
+        seed: u64,
+    ) -> Result<Self, Failure> {
+        let made = match settings {
+            Settings::Local(_) => RunFolder::create(runs_dir),
+            Settings::Simulated(_) => RunFolder::create_virtual(runs_dir, seed),
+        };
+        let folder = made.map_err(|error| {
+            Failure::usage(error.to_string()).hint("choose another folder with --runs-dir")
+        })?;
+        let path = folder.path.clone();
+        let opened = match settings {
+            Settings::Local(_) => Self::open_local(folder, registry, seed),
+            Settings::Simulated(_) => Self::open_simulated(folder, registry, seed),
+        };
+        opened.inspect_err(|_| {
+            // Nothing was made yet that it could tell of.
+            let _ = std::fs::remove_dir_all(&path);
+        })
+    }
+
+    /// Nothing outlives this process, so there is nothing to watch over.
+    fn open_simulated(folder: RunFolder, registry: &Registry, seed: u64) -> Result<Self, Failure> {
+        let opened = Opened::by_this_process(
+            &folder.run,
+            "simulated",
+            &format!("simulated:{}", folder.path.display()),
+            serde_json::json!({ "seed": seed }),
+            Clock::start(),
+        );
+        let what = "simulated cluster";
+        let (journal, made) = begin_journal(registry, &folder, &opened, what)?;
+        Ok(Self {
+            clock: Clock::of_runtime(),
+            started_at: folder.made_at.clone(),
+            folder,
+            registry: registry.clone(),
+            opened,
+            journal: Some(journal),
+            watchdog: None,
+            cluster: None,
+            seed,
+            made,
+            target: None,
+        })
+    }
+
+    fn open_local(folder: RunFolder, registry: &Registry, seed: u64) -> Result<Self, Failure> {
+        let clock = Clock::start();
+        let cluster = LocalTarget::plan_folder(&folder.run);
+        let opened = Opened::by_this_process(
+            &folder.run,
+            "local",
+            &identity(&cluster),
+            facts(&cluster),
+            clock,
+        );
+        let watchdog = watchdog::spawn(&folder.path)
+            .map_err(|error| Failure::target(format!("no watchdog, so no drill: {error}")))?;
+        let what = "throw-away cluster";
+        let (journal, made) = match begin_journal(registry, &folder, &opened, what) {
+            Ok(journaled) => journaled,
+            Err(failure) => {
+                watchdog.dismiss(DISMISSAL);
+                return Err(failure);
+            }
+        };
+        Ok(Self {
+            clock,
+            started_at: folder.made_at.clone(),
+            folder,
+            registry: registry.clone(),
+            opened,
+            journal: Some(journal),
+            watchdog: Some(watchdog),
+            cluster: Some(cluster),
+            seed,
+            made,
+            target: None,
+        })
+    }
+
+    /// The run's id.
+    pub fn run(&self) -> &str {
+        &self.folder.run
+    }
+
+    /// The run's folder.
+    pub fn folder(&self) -> &RunFolder {
+        &self.folder
+    }
+
+    /// Wall clock at the opening, RFC 3339.
+    pub fn started_at(&self) -> String {
+        self.started_at.clone()
+    }
+
+    /// The run's clock.
+    pub fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    /// Starts the cluster.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub async fn start_cluster(
+        &mut self,
+        settings: &Settings,
+        progress: impl FnMut(Progress) + Send,
+    ) -> Result<Arc<dyn Target>, Failure> {
+        let (run, clock) = (&self.folder.run, self.clock);
+        let target: Arc<dyn Target> = match settings {
+            Settings::Local(settings) => {
+                let started = LocalTarget::start(settings, run, clock, progress).await;
+                Arc::new(started.map_err(|error| {
+                    Failure::from(error)
+                        .hint("firedrill doctor looks at what a local cluster needs")
+                })?)
+            }
+            Settings::Simulated(settings) => {
+                Arc::new(SimulatedTarget::start(settings, run, self.seed, clock).await?)
+            }
+        };
+        self.target = Some(target.clone());
+        Ok(target)
+    }
+
+    /// Hands the journal and its entry for the cluster to the execution, which undoes from now on.
+    pub fn hand_over(&mut self) -> Option<(JournalOwner, u32)> {
+        Some((self.journal.take()?, self.made))
+    }
+
+    /// Removes what was made, when the execution never began.
+    ///
+    /// # Errors
+    /// What is left, in one line.
+    pub async fn abandon(mut self) -> Result<(), String> {
+        let removed = match (self.target.take(), &self.cluster) {
+            (Some(target), _) => target.close().await,
+            (None, Some(cluster)) => crate::target::local::sweep(cluster, &self.folder.run).await,
+            (None, None) => Ok("nothing was made".to_owned()),
+        };
+        let mut journal = match self.journal.take() {
+            Some(journal) => journal,
+            // The execution could not begin and dropped it; the right to undo is free again.
+            None => {
+                JournalOwner::take(&self.folder.path)
+                    .map_err(|error| error.to_string())?
+                    .0
+            }
+        };
+        match removed {
+            Ok(proof) => {
+                let done = journal.done(self.made, How::Undone, &proof);
+                done.and_then(|()| journal.close())
+                    .map_err(|error| error.to_string())?;
+            }
+            Err(error) => {
+                let _ = journal.failed(self.made, &error.to_string());
+                return Err(error.to_string());
+            }
+        }
+        drop(journal);
+        self.forget();
+        // A run that never began has nothing to report.
+        if !self.folder.path.join(crate::event::log::FILE_NAME).exists() {
+            let _ = std::fs::remove_dir_all(&self.folder.path);
+        }
+        Ok(())
+    }
+
+    /// Ends the session of a run whose execution has ended; says whether its journal is closed.
+    pub fn close(mut self) -> bool {
+        self.target = None;
+        let closed = Journal::read(&self.folder.path).is_ok_and(|journal| journal.is_closed());
+        if closed {
+            self.forget();
+        } else {
+            self.leave();
+        }
+        closed
+    }
+
+    fn forget(&mut self) {
+        self.registry.forget(&self.opened);
+        if let Some(watchdog) = self.watchdog.take() {
+            watchdog.dismiss(DISMISSAL);
+        }
+    }
+
+    /// Leaves everything to the watchdog, which acts when this process is gone.
+    pub fn leave(mut self) {
+        // The handle's end closes the pipe early; the lock keeps the watchdog back until then.
+        std::mem::forget(self.watchdog.take());
+    }
+}
+
+/// Opens the journal and writes down that a cluster is about to be made.
+fn begin_journal(
+    registry: &Registry,
+    folder: &RunFolder,
+    opened: &Opened,
+    what: &str,
+) -> Result<(JournalOwner, u32), Failure> {
+    let journaled = registry
+        .open_journal(&folder.path, opened.clone())
+        .and_then(|mut journal| {
+            let made = journal.made(what, opened.target_facts.clone())?;
+            Ok((journal, made))
+        });
+    journaled.map_err(|error| {
+        registry.forget(opened);
+        Failure::target(format!("no journal, so no drill: {error}"))
+            .hint("free some space there, or choose another folder with --runs-dir")
+    })
+}
+
+/// What another process needs to remove the cluster.
+fn facts(cluster: &Path) -> serde_json::Value {
+    serde_json::json!({ "folder": cluster })
+}
+
+fn identity(cluster: &Path) -> String {
+    format!("local:{}", cluster.display())
+}

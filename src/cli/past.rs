@@ -1,0 +1,32 @@
+//! An earlier run, measured again from its event log.
+
+use super::failure::Failure;
+use crate::event::log;
+use crate::event::result::RunResult;
+use crate::history;
+use crate::measure::Replay;
+use crate::report::PreviousFigure;
+use std::path::Path;
+
+/// An earlier run.
+pub struct Past {
+    /// What its log says.
+    pub result: RunResult,
+    /// The figure of the run before it, where there is one.
+    pub previous: Option<PreviousFigure>,
+}
+
+/// Reads the run that a person named. The kept result is not used: the log decides.
+///
+/// # Errors
+/// When there is no such run, or its log cannot be read.
+pub fn read(runs_dir: &Path, named: &str) -> Result<Past, Failure> {
+    let folder = history::find(runs_dir, named)?;
+    let mut replay = Replay::default();
+    let rest = log::replay(&folder, |entry| replay.take(&entry))?;
+    let result = replay.result(rest.skipped, rest.torn);
+    // A report is not refused because of the run before it.
+    let beside = folder.parent().unwrap_or(runs_dir);
+    let previous = history::previous_figure(beside, &result).unwrap_or_default();
+    Ok(Past { result, previous })
+}

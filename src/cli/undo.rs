@@ -1,0 +1,156 @@
+//! `firedrill undo`.
+
+use super::asynchronous::wait_for;
+use super::choices::{RunsChoice, TargetChoice};
+use super::exit_code::Exit;
+use super::failure::Failure;
+use super::kinds::KINDS;
+use super::terminal::Terminal;
+use super::{files, state};
+use crate::history;
+use crate::undo::open_runs::{Lock, OpenRun, has_journal, open_runs_everywhere};
+use crate::undo::recover::{RecoverReport, recover};
+use clap::Args;
+use std::path::{Path, PathBuf};
+
+/// Put back what a run that died left behind
+///
+/// A run undoes its faults itself, on every way out, and a watchdog process does it when the run was
+/// killed. This command is for the day on which both died. It reads the run's journal; undoing twice is
+/// harmless, and a run that still lives is left alone.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  firedrill undo                           the latest run that is not finished
+  firedrill undo 20261123t101500-1a2b3c    that run
+  firedrill undo --target local            everything that is left on this kind of target")]
+pub struct UndoArgs {
+    /// The run's id, or the beginning of it. Default: the latest run that is not finished
+    #[arg(value_name = "RUN", conflicts_with = "target")]
+    pub run: Option<String>,
+
+    /// A target file or `local`: undo every unfinished run on it
+    #[arg(long, value_name = "TARGET")]
+    pub target: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub runs: RunsChoice,
+}
+
+/// Undoes what is left.
+///
+/// # Errors
+/// When the run still lives, its journal cannot be read, or its target cannot be reached.
+pub fn undo(args: &UndoArgs, terminal: &Terminal) -> Result<Exit, Failure> {
+    let dir = state::runs_dir(&args.runs)?;
+    let registry = state::registry();
+    let open = open_runs_everywhere(&dir, registry.as_ref()).map_err(|error| {
+        Failure::usage(format!(
+            "the runs in {} cannot be read: {error}",
+            dir.display()
+        ))
+    })?;
+    let chosen = match (&args.run, &args.target) {
+        (Some(run), _) => vec![named(run, &open, &dir)?],
+        (None, Some(target)) => on_target(target, &open, terminal)?,
+        (None, None) => latest(open)?.into_iter().collect(),
+    };
+    if chosen.is_empty() {
+        terminal.say("nothing to undo: every run put everything back");
+        return Ok(Exit::Pass);
+    }
+    let mut exit = Exit::Pass;
+    for folder in chosen {
+        match wait_for(recover(&folder, KINDS, registry.as_ref()))? {
+            Ok(report) => {
+                say(&report, terminal);
+                if !report.is_complete() {
+                    exit = Exit::UndoIncomplete;
+                }
+            }
+            Err(error) => {
+                // The others are still undone: one run that cannot be is no reason to leave them.
+                let failure = Failure::from(error);
+                failure.say(terminal);
+                if exit != Exit::UndoIncomplete {
+                    exit = failure.exit;
+                }
+            }
+        }
+    }
+    Ok(exit)
+}
+
+/// The folder of the run that a person named: among those that are open, else among all, since undoing
+/// twice is harmless and is answered so.
+fn named(run: &str, open: &[OpenRun], dir: &Path) -> Result<PathBuf, Failure> {
+    if run.contains('/') && has_journal(Path::new(run)) {
+        return Ok(PathBuf::from(run));
+    }
+    let fitting: Vec<&OpenRun> = open
+        .iter()
+        .filter(|open| open.run.starts_with(run))
+        .collect();
+    match fitting.as_slice() {
+        [only] => Ok(only.folder.clone()),
+        _ => Ok(history::find(dir, run)?),
+    }
+}
+
+/// The latest open run that nobody holds.
+fn latest(open: Vec<OpenRun>) -> Result<Option<PathBuf>, Failure> {
+    let Some(first) = open.first().map(|open| open.run.clone()) else {
+        return Ok(None);
+    };
+    match open.into_iter().find(|open| open.lock == Lock::Free) {
+        Some(free) => Ok(Some(free.folder)),
+        None => Err(Failure::target(format!(
+            "run {first} still lives, and undoes its faults itself"
+        ))
+        .hint("stop it with Ctrl-C where it runs, or wait for its end")),
+    }
+}
+
+/// All open runs on targets of a kind.
+fn on_target(
+    target: &Path,
+    open: &[OpenRun],
+    terminal: &Terminal,
+) -> Result<Vec<PathBuf>, Failure> {
+    if target != Path::new("local") {
+        // The only kind of this version; a file that is wrong or of a later kind is refused here.
+        let choice = TargetChoice {
+            target: Some(target.to_owned()),
+            ..TargetChoice::default()
+        };
+        files::target(&choice, terminal)?;
+    }
+    Ok(open
+        .iter()
+        .filter(|open| open.is_throw_away() && open.lock == Lock::Free)
+        .map(|open| open.folder.clone())
+        .collect())
+}
+
+fn say(report: &RecoverReport, terminal: &Terminal) {
+    let run = &report.run;
+    if report.was_closed {
+        terminal.say(&format!(
+            "run {run}: everything was put back before; nothing was done"
+        ));
+        return;
+    }
+    for line in &report.undone {
+        terminal.say(&format!("run {run}: undone: {line}"));
+    }
+    for line in &report.failures {
+        terminal.say(&format!("run {run}: NOT undone: {line}"));
+    }
+    if report.is_complete() {
+        terminal.say(&format!("run {run}: everything is put back"));
+    } else {
+        terminal.say(&format!(
+            "next: see to the above, then: firedrill undo {run}"
+        ));
+    }
+}

@@ -1,0 +1,52 @@
+//! How a node that `kill` or `stop` took down comes back before its undo.
+
+use super::lacks;
+use crate::drill::duration::Duration;
+use crate::target::{Capability, TargetError};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// When a node comes back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Returns {
+    /// It is kept down until its undo.
+    #[default]
+    OnUndo,
+    /// Whoever watches over it, a supervisor or a restart policy, may start it.
+    ByItself,
+    /// firedrill starts it after this time as it would come back in life, unfenced: as `release` does.
+    After(Duration),
+}
+
+impl Returns {
+    /// What a target must have for it.
+    pub(super) fn needs(self) -> Option<Capability> {
+        (self == Self::ByItself).then_some(Capability::Restarts)
+    }
+
+    /// What follows the description of the fault.
+    pub(super) fn describe(self) -> String {
+        match self {
+            Self::OnUndo => String::new(),
+            Self::ByItself => "; who watches over it may start it".to_owned(),
+            Self::After(time) => format!("; started again after {time} as in life, unfenced"),
+        }
+    }
+
+    /// After which time firedrill starts it.
+    pub(super) fn after(self) -> Option<std::time::Duration> {
+        match self {
+            Self::After(time) => Some(time.get()),
+            Self::OnUndo | Self::ByItself => None,
+        }
+    }
+
+    /// Refuses what only a target with a supervisor could do; the plan has refused it before.
+    pub(super) fn kept_down(self) -> Result<(), TargetError> {
+        match self {
+            Self::ByItself => Err(lacks("leave a dead node to its supervisor")),
+            Self::OnUndo | Self::After(_) => Ok(()),
+        }
+    }
+}

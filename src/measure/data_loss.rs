@@ -1,0 +1,337 @@
+//! What the ledger and its audit prove: lost, isolated, phantom and diverged commits.
+
+use super::acts::Done;
+use super::baseline::ENOUGH_ACKS;
+use super::gathered::Gathered;
+use super::timeline::node_in_name;
+use crate::event::result::{
+    Bounds, InDoubt, Isolated, Known, Ledger, LedgerChannel, Lost, LostRow,
+};
+use crate::event::slots::Outcome;
+use crate::event::{Audited, LostCommit, Stamp, WriterAudit};
+use std::collections::BTreeMap;
+
+/// How many lost rows the result shows one by one.
+const SHOWN: usize = 10;
+
+/// Judges the ledger; `struck` is the fault that the main outage is counted from.
+#[must_use]
+pub fn measure(run: &Gathered, struck: Option<&Done>) -> Ledger {
+    let Some(audited) = &run.audited else {
+        return unaudited(run);
+    };
+    let endpoint: Vec<&WriterAudit> = audited
+        .writers
+        .iter()
+        .filter(|writer| is_client_writer(run, &writer.channel))
+        .collect();
+    let sum = |of| total(endpoint.iter().copied(), of);
+    let unjudged = unjudged(run, audited);
+    let lost = lost(run, audited, &endpoint, struck, unjudged.is_none());
+    Ledger {
+        judged: unjudged.is_none(),
+        unjudged,
+        converged_ms: converged(run),
+        attempted: sum(|writer| writer.attempted),
+        acknowledged: sum(|writer| writer.acknowledged),
+        failed: sum(|writer| writer.failed),
+        in_doubt: InDoubt {
+            count: sum(|writer| writer.in_doubt),
+            recovered: sum(|writer| writer.recovered),
+            vanished: sum(|writer| writer.vanished),
+        },
+        at_risk: audited.at_risk.map_or_else(
+            || Known::missing("no standby's flush position was seen before the fault"),
+            Known::Observed,
+        ),
+        lost,
+        isolated: isolated(run, audited),
+        // These three are broken promises wherever they happen, so every channel counts.
+        phantom: total(&audited.writers, |writer| writer.phantom.len() as u64),
+        unexpected: total(&audited.writers, |writer| writer.unexpected.len() as u64),
+        duplicated: total(&audited.writers, |writer| writer.duplicated),
+        diverged_nodes: audited
+            .diverged
+            .iter()
+            .map(|(node, how)| format!("{node}: {how}"))
+            .collect(),
+        channels: by_channel(audited),
+    }
+}
+
+/// A count over several writers. A damaged log may hold any number, and the largest says enough then.
+fn total<'a>(
+    writers: impl IntoIterator<Item = &'a WriterAudit>,
+    of: fn(&WriterAudit) -> u64,
+) -> u64 {
+    let counts = writers.into_iter().map(of);
+    counts.fold(0, u64::saturating_add)
+}
+
+/// Whether a channel writes through an endpoint and belongs to the objectives (the witness does not).
+fn is_client_writer(run: &Gathered, channel: &str) -> bool {
+    match run.channels.get(channel) {
+        Some(channel) => channel.kind().is_client_writer(),
+        None => false,
+    }
+}
+
+fn converged(run: &Gathered) -> Known<f64> {
+    match &run.convergence {
+        None => Known::missing("the cluster was not watched until it converged"),
+        Some(convergence) => match convergence.since {
+            Some(since) => Known::Observed(since.as_ms()),
+            None => Known::missing(
+                convergence
+                    .missing
+                    .clone()
+                    .unwrap_or_else(|| "the cluster did not converge".to_owned()),
+            ),
+        },
+    }
+}
+
+fn unjudged(run: &Gathered, audited: &Audited) -> Option<String> {
+    if let Some(why) = &audited.unjudged {
+        return Some(why.clone());
+    }
+    match &run.convergence {
+        None => return Some("nobody waited until the cluster had converged".to_owned()),
+        Some(convergence) if convergence.since.is_none() => {
+            let missing = convergence.missing.as_deref().unwrap_or("no reason given");
+            return Some(format!("the cluster did not converge: {missing}"));
+        }
+        Some(_) => {}
+    }
+    let before = acknowledged_before_fault(run);
+    (before < ENOUGH_ACKS).then(|| {
+        format!(
+            "only {before} commits were acknowledged before the fault; {ENOUGH_ACKS} are needed"
+        )
+    })
+}
+
+/// Acknowledgements of the endpoints' writers before the first fault; in a run without one, all.
+fn acknowledged_before_fault(run: &Gathered) -> u64 {
+    let before = run.acts.first_f0().unwrap_or(Stamp(u64::MAX));
+    let writers = run
+        .channels
+        .values()
+        .filter(|channel| channel.kind().is_client_writer());
+    writers
+        .map(|channel| channel.acknowledged_before(before))
+        .sum()
+}
+
+fn lost(
+    run: &Gathered,
+    audited: &Audited,
+    endpoint: &[&WriterAudit],
+    struck: Option<&Done>,
+    judged: bool,
+) -> Lost {
+    let mut rows: Vec<(&WriterAudit, &LostCommit)> = endpoint
+        .iter()
+        .flat_map(|writer| writer.lost.iter().map(move |lost| (*writer, lost)))
+        .collect();
+    rows.sort_by_key(|(_, lost)| lost.acknowledged);
+    let count = rows.len() as u64;
+    let struck = struck.or_else(|| fault_on_primary(run));
+    Lost {
+        // A loss that was found is proven, also where the rest could not be judged; none found is not.
+        count: (judged || count > 0).then_some(count),
+        rpo: rpo(
+            rows.first().map(|(_, lost)| lost.acknowledged),
+            struck,
+            judged,
+        ),
+        rpo_bytes: audited.rpo_bytes,
+        shape: shape(run, &rows, struck),
+        found_in_old_data: audited.found_in_old_data,
+        first: rows
+            .iter()
+            .take(SHOWN)
+            .map(|(writer, lost)| LostRow {
+                channel: writer.channel.clone(),
+                writer: writer.writer,
+                seq: lost.seq,
+                acknowledged_ms: lost.acknowledged.as_ms(),
+                node: lost.node.clone(),
+                timeline: lost.timeline,
+            })
+            .collect(),
+    }
+}
+
+/// The last fault that hit a primary, else the last fault.
+fn fault_on_primary(run: &Gathered) -> Option<&Done> {
+    let primary = run
+        .acts
+        .origins()
+        .filter(|act| act.role == "primary")
+        .last();
+    primary.or_else(|| run.acts.origins().last())
+}
+
+/// How far back the loss reaches: from the fault to the acknowledgement of the earliest lost row.
+fn rpo(earliest: Option<Stamp>, struck: Option<&Done>, judged: bool) -> Known<Bounds> {
+    match (earliest, struck) {
+        (None, _) if judged => Known::Observed(Bounds {
+            lower_ms: 0.0,
+            upper_ms: Some(0.0),
+        }),
+        (None, _) => Known::missing("loss could not be judged"),
+        (Some(_), None) => Known::missing("there was no fault to count from"),
+        (Some(earliest), Some(fault)) => {
+            let before = |at: Stamp| at.0.saturating_sub(earliest.0) as f64 / 1000.0;
+            Known::Observed(Bounds {
+                lower_ms: before(fault.requested),
+                upper_ms: Some(before(fault.struck_by())),
+            })
+        }
+    }
+}
+
+/// suffix: what a plain failover loses, the end of what the old timeline acknowledged. holes, and
+/// new_timeline (rows that the timeline in service acknowledged), are another and worse fault.
+fn shape(
+    run: &Gathered,
+    rows: &[(&WriterAudit, &LostCommit)],
+    struck: Option<&Done>,
+) -> Option<String> {
+    if rows.is_empty() {
+        return None;
+    }
+    let old = struck.and_then(|fault| fault.before.as_ref().map(|(_, timeline)| *timeline));
+    let in_service = |timeline: u32| {
+        let stays =
+            |convergence: &crate::event::Convergence| convergence.history.contains(&timeline);
+        run.convergence.as_ref().is_some_and(stays)
+    };
+    let by_new = rows
+        .iter()
+        .any(|(_, lost)| old.is_some_and(|old| lost.timeline > old) && in_service(lost.timeline));
+    let shape = if by_new {
+        "new_timeline"
+    } else if rows.iter().any(|(writer, _)| !writer.suffix) {
+        "holes"
+    } else {
+        "suffix"
+    };
+    Some(shape.to_owned())
+}
+
+/// Lost commits of probes inside a node, acknowledged after that node was hit: nobody else saw them.
+fn isolated(run: &Gathered, audited: &Audited) -> Known<Isolated> {
+    let probed = run
+        .channels
+        .values()
+        .any(|channel| channel.kind().is_node());
+    if !probed {
+        return Known::missing("no probe ran inside the nodes");
+    }
+    if let Some(why) = &audited.unjudged {
+        return Known::missing(why.clone());
+    }
+    let mut count = 0;
+    let mut span_us = 0;
+    for writer in &audited.writers {
+        let Some(node) = node_in_name(&writer.channel) else {
+            continue;
+        };
+        let Some(hit) = run.acts.faults().find(|fault| fault.node == node) else {
+            continue;
+        };
+        // Until the call returned the node may still have been in touch: what it acknowledged by then and
+        // nobody received is the ordinary loss of its clients.
+        let from = hit.struck_by();
+        let alone = writer.lost.iter().filter(|lost| lost.acknowledged >= from);
+        for lost in alone {
+            count += 1;
+            span_us = span_us.max(lost.acknowledged.0.saturating_sub(from.0));
+        }
+    }
+    Known::Observed(Isolated {
+        count,
+        span_ms: span_us as f64 / 1000.0,
+    })
+}
+
+fn by_channel(audited: &Audited) -> BTreeMap<String, LedgerChannel> {
+    let mut channels: BTreeMap<String, LedgerChannel> = BTreeMap::new();
+    for writer in &audited.writers {
+        let channel = channels.entry(writer.channel.clone()).or_default();
+        channel.acknowledged = channel.acknowledged.saturating_add(writer.acknowledged);
+        channel.in_doubt = channel.in_doubt.saturating_add(writer.in_doubt);
+        channel.lost += writer.lost.len() as u64;
+    }
+    channels
+}
+
+/// The ledger as far as the slots tell it, when there was no audit.
+fn unaudited(run: &Gathered) -> Ledger {
+    let why = if run.stop_asked.is_some() {
+        "the run was stopped, and nothing was audited"
+    } else {
+        "nothing was audited"
+    };
+    let mut ledger = Ledger {
+        judged: false,
+        unjudged: Some(why.to_owned()),
+        converged_ms: converged(run),
+        attempted: 0,
+        acknowledged: 0,
+        failed: 0,
+        in_doubt: InDoubt::default(),
+        at_risk: Known::missing(why),
+        lost: Lost {
+            count: None,
+            rpo: Known::missing(why),
+            rpo_bytes: None,
+            shape: None,
+            found_in_old_data: None,
+            first: Vec::new(),
+        },
+        isolated: Known::missing(why),
+        phantom: 0,
+        unexpected: 0,
+        duplicated: 0,
+        diverged_nodes: Vec::new(),
+        channels: BTreeMap::new(),
+    };
+    for (name, channel) in &run.channels {
+        // What writes nothing has no part in the ledger.
+        if !channel.kind().writes() {
+            continue;
+        }
+        let of_channel = ledger.channels.entry(name.clone()).or_default();
+        let one = u64::from(channel.kind().is_client_writer());
+        let mut worth_a_look = Vec::new();
+        for part in channel.parts() {
+            match part.summary {
+                Some(summary) if summary.acknowledged == summary.count => {
+                    of_channel.acknowledged += summary.count;
+                    ledger.acknowledged += summary.count * one;
+                    ledger.attempted += summary.count * one;
+                }
+                _ => worth_a_look.push(part),
+            }
+        }
+        for attempt in worth_a_look.iter().flat_map(|part| part.attempts()) {
+            match attempt.slot.outcome {
+                Outcome::Acknowledged => {
+                    of_channel.acknowledged += 1;
+                    ledger.acknowledged += one;
+                }
+                Outcome::AcknowledgedLate | Outcome::InDoubt(_) => {
+                    of_channel.in_doubt += 1;
+                    ledger.in_doubt.count += one;
+                }
+                Outcome::Failed(_) => ledger.failed += one,
+                Outcome::NotSent | Outcome::InRecovery | Outcome::Stale => continue,
+            }
+            ledger.attempted += one;
+        }
+    }
+    ledger
+}

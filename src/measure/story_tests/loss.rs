@@ -1,0 +1,70 @@
+//! What the ledger proves.
+
+use super::*;
+
+#[test]
+fn lost_commits_are_counted_where_the_clients_stood() {
+    let result = with_loss(crash(), false);
+    let found = &result.ledger.lost;
+    assert_eq!(found.count, Some(2));
+    assert_eq!(found.shape.as_deref(), Some("suffix"));
+    let rpo = found.rpo.observed().unwrap();
+    assert_eq!((rpo.lower_ms, rpo.upper_ms), (100.0, Some(200.0)));
+    let isolated = result.ledger.isolated.observed().unwrap();
+    assert_eq!((isolated.count, isolated.span_ms), (2, 1_000.0));
+    assert_eq!(result.ledger.channels["node/node-1/pinned"].lost, 3);
+    assert_eq!(result.verdict, Verdict::Fail);
+    assert_eq!(result.reasons, ["lost_commits failed: 2, at most 0"]);
+}
+
+#[test]
+fn rows_that_the_timeline_in_service_acknowledged_are_another_fault() {
+    let mut audited = clean_audit();
+    audited.writers[1].lost = vec![lost(400, 8_000, "node-2", 2)];
+    let story = crash()
+        .audit(13_000, &[1, 2], audited.clone())
+        .ended(12_000);
+    let result = result_of(&story.entries(), 0, false);
+    assert_eq!(result.ledger.lost.shape.as_deref(), Some("new_timeline"));
+    audited.writers[1].lost = vec![lost(100, 3_000, "node-1", 1)];
+    audited.writers[1].suffix = false;
+    let story = crash().audit(13_000, &[1, 2], audited).ended(12_000);
+    let result = result_of(&story.entries(), 0, false);
+    assert_eq!(result.ledger.lost.shape.as_deref(), Some("holes"));
+}
+
+#[test]
+fn nothing_at_risk_can_be_demanded_away() {
+    let mut audited = clean_audit();
+    audited.at_risk = Some(0);
+    let plain = crash()
+        .audit(13_000, &[1, 2], audited.clone())
+        .ended(12_000);
+    let plain = result_of(&plain.entries(), 0, false);
+    let objective = |result: &RunResult| {
+        let mut all = result.objectives.iter();
+        all.find(|o| o.name == "lost_commits").unwrap().clone()
+    };
+    assert_eq!(objective(&plain).verdict, Verdict::Pass);
+    assert_eq!(objective(&plain).note.as_deref(), Some("none was at risk"));
+    let strict = crash().demands(
+        "lost_commits",
+        Demand::AtMost {
+            limit: 0,
+            at_risk_at_least: Some(10),
+            skip_if_unobserved: false,
+        },
+    );
+    let strict = strict.audit(13_000, &[1, 2], audited).ended(12_000);
+    let strict = result_of(&strict.entries(), 0, false);
+    assert_eq!(objective(&strict).verdict, Verdict::Unknown);
+}
+
+#[test]
+fn without_an_audit_loss_is_unknown_and_not_zero() {
+    let story = crash().ended(12_000);
+    let result = result_of(&story.entries(), 0, false);
+    assert_eq!(result.ledger.lost.count, None);
+    assert_eq!(result.verdict, Verdict::Unknown);
+    assert!(result.ledger.acknowledged > 300);
+}

@@ -1,0 +1,80 @@
+//! Two writers.
+
+use super::*;
+
+/// The primary freezes from 6.0 to 9.0 s; node-2 is promoted at 7.0 s. After the thaw the old primary still
+/// takes writes for `after` ms.
+fn thawed(after: u64) -> Story {
+    let queued = (Outcome::AcknowledgedLate, 3_000_000);
+    Story::new()
+        .round(5_000, &[("node-1", 1)], Some("node-2"))
+        .act(
+            ActKind::Fault,
+            (1, "freeze", "node-1"),
+            (6_000, 6_020, 6_030),
+        )
+        .served((MEASURING, 6_000), "node-1", 1)
+        .every(
+            "node/node-1/pinned",
+            (MEASURING, 6_050),
+            GOOD,
+            Some(("node-1", 1)),
+        )
+        .every(
+            "node/node-1/pinned",
+            (6_050, 6_100),
+            queued,
+            Some(("node-1", 1)),
+        )
+        .refused((6_000, 7_000))
+        .served((7_000, 12_000), "node-2", 2)
+        .every(
+            "node/node-2/pinned",
+            (6_900, 12_000),
+            GOOD,
+            Some(("node-2", 2)),
+        )
+        .act(
+            ActKind::Release,
+            (1, "freeze", "node-1"),
+            (9_000, 9_010, 9_020),
+        )
+        .every(
+            "node/node-1/pinned",
+            (9_050, 9_050 + after),
+            GOOD,
+            Some(("node-1", 1)),
+        )
+}
+
+#[test]
+fn a_statement_that_was_queued_before_the_thaw_cannot_be_held_against_anybody() {
+    let result = finished(thawed(0));
+    let pair = result.two_writers.pairs[0];
+    assert_eq!((pair.old, pair.new, pair.losing), (1, 2, 1));
+    assert_eq!((pair.sent_before_thaw, pair.sent_after), (1, 0));
+    assert_eq!(result.verdict, Verdict::Pass, "{:?}", result.reasons);
+}
+
+#[test]
+fn a_statement_that_was_sent_after_the_thaw_is_two_writers() {
+    let result = finished(thawed(500));
+    let pair = result.two_writers.pairs[0];
+    assert_eq!((pair.sent_before_thaw, pair.sent_after), (1, 10));
+    // The queued answer at 9.050 s joins the ten that follow every 50 ms from 9.052 s on.
+    assert!((pair.overlap_ms - 452.0).abs() < 0.01, "{pair:?}");
+    assert_eq!(result.verdict, Verdict::Fail);
+    assert!(result.reasons[0].starts_with("two_writers failed: 10"));
+}
+
+#[test]
+fn two_leaders_in_one_round_are_flagged() {
+    let story = thawed(0).round(9_100, &[("node-1", 1), ("node-2", 2)], None);
+    let result = finished(story);
+    assert_eq!(
+        result.two_writers.flags,
+        [
+            "node-1 (timeline 1) and node-2 (timeline 2) took writes in the same round, first seen at 9.1 s, last at 9.1 s"
+        ]
+    );
+}

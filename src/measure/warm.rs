@@ -1,0 +1,128 @@
+//! How long after the fault latency was back to what it had been.
+
+use super::acts::Done;
+use super::baseline;
+use super::gathered::Gathered;
+use super::outage::Interruption;
+use super::timeline::Timeline;
+use super::waiting::Waiting;
+use crate::event::result::{Bounds, Known};
+use crate::event::slots::Outcome;
+use crate::event::{ChannelKind, Stamp};
+use std::iter::Peekable;
+
+/// For this long the 95th percentile must stay near the baseline's.
+const HELD_US: u64 = 30_000_000;
+/// Resolution in which the beginning of that time is looked for.
+const STEP_US: u64 = 1_000_000;
+/// Samples that a 95th percentile needs.
+const ENOUGH: u64 = 200;
+
+/// From the fault until the 95th percentile of writer_pinned was within 20 % of the baseline's for 30 s.
+#[must_use]
+pub fn measure(
+    run: &Gathered,
+    outage: Option<(Interruption, &Done)>,
+    waiting: &Waiting,
+) -> Known<Bounds> {
+    let Some((outage, cause)) = outage else {
+        return Known::missing("there was no outage to recover from");
+    };
+    let Some(end) = outage.ended_by else {
+        return Known::missing("the outage did not end");
+    };
+    let (Some(pinned), Some(window)) = (
+        run.channel_of(ChannelKind::WriterPinned),
+        baseline::window(run),
+    ) else {
+        return Known::missing("writer_pinned was not probed");
+    };
+    let until = run.measured_until();
+    if until.0.saturating_sub(end.0) < HELD_US {
+        return Known::missing("measuring ended less than 30 s after the outage");
+    }
+    let Some(before) = p95(pinned, window.0, window.1) else {
+        return Known::missing("the baseline is too short for a 95th percentile");
+    };
+    let mut from = end;
+    let mut last_cold = end;
+    let mut held = Held::new(pinned, before * 6 / 5, end);
+    while from.0 + HELD_US <= until.0 {
+        if held.is_near(from, Stamp(from.0 + HELD_US)) {
+            let since = |at: Stamp, from: Stamp| {
+                let passed = waiting.at(at).0.saturating_sub(waiting.at(from).0);
+                passed as f64 / 1000.0
+            };
+            return Known::Observed(Bounds {
+                lower_ms: since(last_cold, cause.struck_by()),
+                upper_ms: Some(since(from, cause.requested)),
+            });
+        }
+        last_cold = from;
+        from = Stamp(from.0 + STEP_US);
+    }
+    Known::missing("latency was not back to the baseline's while it was watched")
+}
+
+/// A window that moves over a channel's slots and counts how many waited no longer than a limit: the 95th
+/// percentile is at most the limit where 95 of 100 did not. Each slot is looked at twice in all.
+struct Held<'a> {
+    entering: Peekable<Box<dyn Iterator<Item = Waited> + 'a>>,
+    leaving: Peekable<Box<dyn Iterator<Item = Waited> + 'a>>,
+    limit_us: u64,
+    inside: u64,
+    within: u64,
+}
+
+/// When a slot was due and how long it waited since then, in microseconds.
+type Waited = (Stamp, u64);
+
+impl<'a> Held<'a> {
+    fn new(timeline: &'a Timeline, limit_us: u64, from: Stamp) -> Self {
+        let slots = || -> Box<dyn Iterator<Item = Waited> + 'a> {
+            Box::new(waits(timeline, from, Stamp(u64::MAX)))
+        };
+        Self {
+            entering: slots().peekable(),
+            leaving: slots().peekable(),
+            limit_us,
+            inside: 0,
+            within: 0,
+        }
+    }
+
+    /// Whether the 95th percentile of what was due in `[from, to)` is known and within the limit. Windows
+    /// only move forward.
+    fn is_near(&mut self, from: Stamp, to: Stamp) -> bool {
+        while let Some((_, waited)) = self.entering.next_if(|(due, _)| *due < to) {
+            self.inside += 1;
+            self.within += u64::from(waited <= self.limit_us);
+        }
+        while let Some((_, waited)) = self.leaving.next_if(|(due, _)| *due < from) {
+            self.inside -= 1;
+            self.within -= u64::from(waited <= self.limit_us);
+        }
+        self.inside >= ENOUGH && self.within >= (self.inside * 95).div_ceil(100)
+    }
+}
+
+fn waits(timeline: &Timeline, from: Stamp, to: Stamp) -> impl Iterator<Item = Waited> {
+    let inside = timeline.due_between(from, to);
+    let sent = inside.filter(|attempt| attempt.slot.outcome != Outcome::NotSent);
+    sent.map(|attempt| {
+        let due = timeline.due(attempt.slot.k);
+        (due, attempt.slot.settled.0.saturating_sub(due.0))
+    })
+}
+
+/// The 95th percentile of latency from the due time, in microseconds; `None` under 200 samples.
+fn p95(timeline: &Timeline, from: Stamp, to: Stamp) -> Option<u64> {
+    let mut waited: Vec<u64> = waits(timeline, from, to)
+        .map(|(_, waited)| waited)
+        .collect();
+    if (waited.len() as u64) < ENOUGH {
+        return None;
+    }
+    let rank = (waited.len() * 95).div_ceil(100) - 1;
+    Some(*waited.select_nth_unstable(rank).1)
+}

@@ -1,0 +1,200 @@
+//! What a plan must know of a target: from its file alone, so that `plan` needs no running cluster, or
+//! from the cluster itself, when a run is about to begin.
+
+use crate::drill::simulated::Simulated;
+use crate::drill::target_file::{FailoverFile, Local, TargetFile, TargetKind};
+use crate::event::cluster::{ClusterSeen, Standing};
+use crate::load::{ExtraEndpoint, Limits};
+use crate::target::{Capability, Failover, Target, local, simulated};
+use std::time::Duration;
+
+/// A target as a plan sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TargetFacts {
+    /// local, docker, kubernetes, simulated.
+    pub kind: String,
+    /// Whether it may be drilled at all.
+    pub drillable: bool,
+    /// Its nodes in declared order.
+    pub nodes: Vec<NodeFact>,
+    /// The roles were seen just now; otherwise they are what will be there at the beginning.
+    pub live: bool,
+    /// What faults may ask of it.
+    pub capabilities: Vec<Capability>,
+    /// Who fails over.
+    pub failover: Failover,
+    /// The lease or the loop of whoever fails over.
+    pub control_period: Duration,
+    /// `max_connections` of the nodes, where known.
+    pub max_connections: Option<u32>,
+    /// There is an endpoint for readers.
+    pub has_reader: bool,
+    /// What it names beside writer and reader: endpoints and watches.
+    pub extras: Vec<ExtraFact>,
+    /// Commits wait for a standby.
+    pub synchronous: bool,
+    /// What the probes may cost.
+    pub limits: Limits,
+}
+
+/// An endpoint beside writer and reader, or a watch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExtraFact {
+    /// Its name.
+    pub name: String,
+    /// Its channels.
+    pub channels: Vec<String>,
+    /// Writes go through it.
+    pub writes: bool,
+    /// Sessions there are the pooler's and no node's.
+    pub pooled: bool,
+    /// It is a database's; else a service that is watched.
+    pub is_endpoint: bool,
+}
+
+/// One node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeFact {
+    /// Its name.
+    pub name: String,
+    /// primary, standby, or silent where it does not answer.
+    pub role: String,
+}
+
+impl TargetFacts {
+    /// What a target file promises.
+    #[must_use]
+    pub fn of_file(file: &TargetFile) -> Self {
+        let limits = Limits {
+            sessions: file.limits.sessions,
+            commits_per_second: file.limits.commits_per_second,
+        };
+        match file.kind() {
+            TargetKind::Local(local) => Self {
+                extras: extras(file),
+                ..Self::of_local(&local, limits)
+            },
+            TargetKind::Simulated(simulated) => Self::of_simulated(&simulated, limits),
+        }
+    }
+
+    fn of_local(local: &Local, limits: Limits) -> Self {
+        let agent = &local.agent;
+        let period = agent.detection.max(agent.r#loop).max(local.router.check);
+        Self {
+            kind: "local".to_owned(),
+            drillable: local.drillable,
+            nodes: nodes(local.node_names()),
+            live: false,
+            capabilities: local::CAPABILITIES.to_vec(),
+            failover: failover(local.failover),
+            control_period: period.get(),
+            max_connections: Some(local.max_connections),
+            has_reader: true,
+            extras: Vec::new(),
+            synchronous: local.synchronous,
+            limits,
+        }
+    }
+
+    fn of_simulated(simulated: &Simulated, limits: Limits) -> Self {
+        let agent = &simulated.agent;
+        let period = agent.detection.max(agent.r#loop);
+        Self {
+            kind: "simulated".to_owned(),
+            drillable: simulated.drillable,
+            nodes: nodes(simulated.node_names()),
+            live: false,
+            capabilities: simulated::CAPABILITIES.to_vec(),
+            failover: failover(simulated.failover),
+            control_period: period.max(simulated.router.check).get(),
+            max_connections: Some(simulated.max_connections),
+            has_reader: true,
+            extras: Vec::new(),
+            synchronous: simulated.synchronous,
+            limits,
+        }
+    }
+
+    /// The same, with everything that the running cluster itself can tell in its place.
+    #[must_use]
+    pub fn seen(self, target: &dyn Target, seen: &ClusterSeen) -> Self {
+        let leader = seen.leader().map(|(name, _)| name);
+        let nodes = seen
+            .nodes
+            .iter()
+            .map(|node| NodeFact {
+                name: node.name.clone(),
+                role: match node.standing {
+                    Standing::Primary { .. } if leader == Some(node.name.as_str()) => "primary",
+                    Standing::Primary { .. } => "second primary",
+                    Standing::Standby { .. } => "standby",
+                    Standing::Silent { .. } => "silent",
+                }
+                .to_owned(),
+            })
+            .collect();
+        let synchronous = seen.nodes.iter().any(|node| match &node.standing {
+            Standing::Primary { standbys, .. } => standbys
+                .iter()
+                .any(|row| row.sync == "sync" || row.sync == "quorum"),
+            _ => false,
+        });
+        Self {
+            kind: target.record().kind,
+            nodes,
+            live: true,
+            capabilities: target.capabilities().to_vec(),
+            failover: target.failover(),
+            control_period: target.control_period(),
+            has_reader: target.endpoints().iter().any(|each| each.name == "reader"),
+            synchronous,
+            ..self
+        }
+    }
+
+    /// Names of the nodes in a role.
+    pub fn in_role<'a>(&'a self, role: &'a str) -> impl Iterator<Item = &'a str> {
+        self.nodes
+            .iter()
+            .filter(move |node| node.role == role)
+            .map(|node| node.name.as_str())
+    }
+}
+
+fn extras(file: &TargetFile) -> Vec<ExtraFact> {
+    let endpoints = file.endpoints.iter().map(|(name, endpoint)| ExtraFact {
+        name: name.clone(),
+        channels: ExtraEndpoint::channels_of(name, endpoint.writes),
+        writes: endpoint.writes,
+        pooled: endpoint.pool.is_some(),
+        is_endpoint: true,
+    });
+    let watches = file.watch.keys().map(|name| ExtraFact {
+        name: name.clone(),
+        channels: vec![name.clone()],
+        writes: false,
+        pooled: false,
+        is_endpoint: false,
+    });
+    endpoints.chain(watches).collect()
+}
+
+fn failover(file: FailoverFile) -> Failover {
+    match file {
+        FailoverFile::Automatic => Failover::Automatic,
+        FailoverFile::Promote => Failover::Promote,
+    }
+}
+
+/// The first node begins as the primary.
+fn nodes(names: Vec<String>) -> Vec<NodeFact> {
+    let roles = std::iter::once("primary").chain(std::iter::repeat("standby"));
+    let named = names.into_iter().zip(roles);
+    named
+        .map(|(name, role)| NodeFact {
+            name,
+            role: role.to_owned(),
+        })
+        .collect()
+}

@@ -1,0 +1,10 @@
+//! Who is primary, and which node a drill means by a role.
+
+mod held;
+pub mod history;
+pub mod history_file;
+mod node_ref;
+pub mod sql;
+
+pub use held::Held;
+pub use node_ref::NodeRef;

@@ -1,0 +1,181 @@
+//! What a session says of real servers, dead ports, and listeners that never answer.
+
+use super::test_server::TestServer;
+use super::{Address, Session};
+use crate::event::slots::ErrorClass;
+use std::time::Duration;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpListener;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn local(port: u16) -> Address {
+    Address {
+        host: "127.0.0.1".into(),
+        port,
+        user: "postgres".into(),
+        password: None,
+        database: "postgres".into(),
+        application: "test".into(),
+        simulated: None,
+        way: None,
+    }
+}
+
+#[tokio::test]
+async fn a_listener_that_never_answers_is_a_startup_deadline() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let error = Session::connect(&local(port), Duration::from_millis(80))
+        .await
+        .unwrap_err();
+    assert_eq!(error.class, ErrorClass::StartupDeadline);
+    assert!(!error.sent);
+    insta::assert_snapshot!(error, @"start-up: no answer in 80 ms");
+}
+
+#[tokio::test]
+async fn a_port_without_a_listener_refuses() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    drop(listener);
+    let error = Session::connect(&local(port), SECOND).await.unwrap_err();
+    assert_eq!(error.class, ErrorClass::Refused);
+    let socket = Address {
+        host: "/nowhere".into(),
+        ..local(port)
+    };
+    let error = Session::connect(&socket, SECOND).await.unwrap_err();
+    assert_eq!(error.class, ErrorClass::Refused);
+}
+
+#[tokio::test]
+async fn a_connection_closed_during_startup_is_a_reset() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let closes = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut start = [0; 8];
+        stream.read_exact(&mut start).await.unwrap();
+    };
+    let address = local(port);
+    let (error, ()) = tokio::join!(Session::connect(&address, SECOND), closes);
+    assert_eq!(error.unwrap_err().class, ErrorClass::Reset);
+}
+
+#[tokio::test]
+async fn a_name_that_does_not_exist_is_dns() {
+    let nowhere = Address {
+        host: "no-such-host.invalid".into(),
+        ..local(5432)
+    };
+    let error = Session::connect(&nowhere, 5 * SECOND).await.unwrap_err();
+    assert_eq!(error.class, ErrorClass::Dns);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_real_server_answers_and_its_errors_are_sorted() {
+    let Some(server) = TestServer::primary(&[]).await else {
+        return;
+    };
+    let session = server.session().await;
+    let answer = session
+        .query("select pg_backend_pid(), null, 'x'", SECOND)
+        .await
+        .unwrap();
+    assert_eq!(
+        answer.rows,
+        [[Some(session.backend().to_string()), None, Some("x".into())]]
+    );
+
+    let answer = session
+        .query(
+            "do $$begin raise warning 'w' using errcode = '01000'; end$$",
+            SECOND,
+        )
+        .await
+        .unwrap();
+    assert_eq!(answer.notices, ["01000"]);
+    let answer = session.query("select 1", SECOND).await.unwrap();
+    assert!(answer.notices.is_empty(), "notices belong to one statement");
+
+    let error = session.query("selec 1", SECOND).await.unwrap_err();
+    assert_eq!(error.state.as_deref(), Some("42601"));
+    assert!(!error.leaves_doubt());
+    insta::assert_snapshot!(error, @r#"ERROR: syntax error at or near "selec""#);
+    session
+        .query("select 1", SECOND)
+        .await
+        .expect("still usable");
+
+    let mut pairs = Vec::new();
+    session
+        .copy_pairs(
+            "select g::int, g::bigint * 2 from generate_series(1, 3) g",
+            SECOND,
+            |a, b| {
+                pairs.push((a, b));
+            },
+        )
+        .await
+        .unwrap();
+    assert_eq!(pairs, [(1, 2), (2, 4), (3, 6)]);
+
+    let error = session
+        .query("select pg_sleep(5)", Duration::from_millis(50))
+        .await
+        .unwrap_err();
+    assert_eq!(error.class, ErrorClass::StatementDeadline);
+    assert!(error.leaves_doubt());
+
+    let victim = server.session().await;
+    server
+        .ask(&format!(
+            "select pg_terminate_backend({})",
+            victim.backend()
+        ))
+        .await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let error = victim.query("select 1", SECOND).await.unwrap_err();
+    assert_eq!(error.class, ErrorClass::Terminated);
+    assert!(
+        !error.leaves_doubt(),
+        "nothing was sent into a closed session"
+    );
+
+    let socket = Address {
+        host: server.path().display().to_string(),
+        ..server.address()
+    };
+    let session = Session::connect(&socket, SECOND).await.unwrap();
+    session.query("select 1", SECOND).await.unwrap();
+
+    let nobody = Address {
+        user: "nobody_here".into(),
+        ..server.address()
+    };
+    let error = Session::connect(&nobody, SECOND).await.unwrap_err();
+    assert_eq!(error.class, ErrorClass::Auth);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dropping_a_session_in_a_statement_frees_the_client_at_once() {
+    let Some(server) = TestServer::primary(&[]).await else {
+        return;
+    };
+    let session = server.session().await;
+    let backend = session.backend();
+    let _ = session
+        .query("select pg_sleep(60)", Duration::from_millis(50))
+        .await;
+    drop(session);
+    let seen = format!("select count(*) from pg_stat_activity where pid = {backend}");
+    assert_eq!(
+        server.ask(&seen).await,
+        "1",
+        "the server's backend lives on"
+    );
+    server
+        .ask(&format!("select pg_terminate_backend({backend})"))
+        .await;
+}

@@ -1,0 +1,147 @@
+//! Each fault on each role: its effect is proven, its undo is verified, undoing again is harmless, and what
+//! somebody repaired meanwhile is credited and not done again.
+
+use super::Fixture;
+use super::bench::{BY_HAND, Bench, ask};
+use crate::fault::cut::Cut;
+use crate::fault::freeze::{Freeze, FreezeScope};
+use crate::fault::kill::Kill;
+use crate::fault::kill_process::{KillProcess, VictimProcess};
+use crate::fault::pause_replay::PauseReplay;
+use crate::fault::stop::{Stop, StopMode};
+use crate::fault::{Fault, Returns, undo_from_journal};
+use crate::role::NodeRef;
+use crate::sql::Asks;
+use crate::target::{CutFrom, ProcessScope, ProcessSignal};
+use crate::undo::journal::{How, Record};
+use crate::undo::{Around, Standing};
+
+pub(super) fn kill(node: &str) -> Kill {
+    let (id, node) = (None, NodeRef::from(node));
+    let returns = Returns::default();
+    Kill { id, node, returns }
+}
+
+pub(super) fn freeze(node: &str, scope: FreezeScope) -> Freeze {
+    let (id, node) = (None, NodeRef::from(node));
+    Freeze { id, node, scope }
+}
+
+pub(super) fn cut(node: &str, from: CutFrom) -> Cut {
+    let (id, node) = (None, NodeRef::from(node));
+    Cut { id, node, from }
+}
+
+pub(super) fn kill_process(node: &str, process: VictimProcess) -> KillProcess {
+    let (id, node) = (None, NodeRef::from(node));
+    KillProcess { id, node, process }
+}
+
+fn stop(node: &str, mode: StopMode) -> Stop {
+    let (id, node) = (None, NodeRef::from(node));
+    let returns = Returns::default();
+    Stop {
+        id,
+        node,
+        mode,
+        returns,
+    }
+}
+
+fn pause(node: &str) -> PauseReplay {
+    let (id, node) = (None, NodeRef::from(node));
+    PauseReplay { id, node }
+}
+
+/// Without a failover everything comes back as it was.
+pub(super) async fn seen_undone_and_undone_again(fixture: &dyn Fixture) {
+    let Some(mut bench) = Bench::start(fixture, "faults", BY_HAND).await else {
+        return;
+    };
+    let faults: [&dyn Fault; 11] = [
+        &kill("node-1"),
+        &kill("node-2"),
+        &stop("node-2", StopMode::Fast),
+        &stop("node-2", StopMode::Immediate),
+        &freeze("node-1", FreezeScope::All),
+        &freeze("node-1", FreezeScope::Postmaster),
+        &cut("node-1", CutFrom::All),
+        &cut("node-1", CutFrom::Clients),
+        &cut("node-2", CutFrom::Peers),
+        &pause("node-2"),
+        &kill_process("node-1", VictimProcess::Postmaster),
+    ];
+    for fault in faults {
+        let what = format!("{fault:?}");
+        bench.strike(fault).await;
+        assert_eq!(bench.undo(&what).await, How::Undone, "{what}");
+        assert_eq!(bench.leader().await, "node-1", "{what}");
+        again(&bench, &what).await;
+        assert_eq!(bench.leader().await, "node-1", "{what}, undone again");
+    }
+    // It comes back by itself, sooner or later than somebody looks.
+    bench
+        .strike(&kill_process("node-2", VictimProcess::Walreceiver))
+        .await;
+    bench.undo("kill the walreceiver").await;
+    bench.close(fixture).await;
+}
+
+/// The undo of the last intent, found again as another process would, and carried out once more.
+async fn again(bench: &Bench, what: &str) {
+    let records = bench.records();
+    let intent = records.iter().rev().find_map(|record| match record {
+        Record::Intent { fault, facts, .. } => Some((fault, facts)),
+        _ => None,
+    });
+    let (fault, facts) = intent.expect("an intent");
+    let undo = undo_from_journal(fault, facts).expect("an undo by its facts");
+    let around = Around {
+        evidence: bench.folder.path(),
+        held: Vec::new(),
+    };
+    let target = bench.target.as_ref();
+    undo.put_back(target, &around).await.unwrap();
+    bench.whole(what).await;
+    let standing = undo.standing(target).await.unwrap();
+    assert!(
+        matches!(standing, Standing::Back(_)),
+        "{what}: {standing:?}"
+    );
+}
+
+/// A person was quicker than the undo.
+pub(super) async fn repaired_by_hand(fixture: &dyn Fixture) {
+    let Some(mut bench) = Bench::start(fixture, "repaired", BY_HAND).await else {
+        return;
+    };
+    let node = "node-2";
+
+    bench.strike(&kill(node)).await;
+    bench.target.power().unwrap().start(node).await.unwrap();
+    credited(&mut bench, "started by hand").await;
+
+    bench.strike(&freeze(node, FreezeScope::All)).await;
+    let processes = bench.target.processes().unwrap();
+    let found = processes.find(node, ProcessScope::All).await.unwrap();
+    let thawed = processes.signal(node, &found, ProcessSignal::Thaw).await;
+    thawed.unwrap();
+    credited(&mut bench, "thawed by hand").await;
+
+    bench.strike(&cut(node, CutFrom::All)).await;
+    bench.target.network().unwrap().join(node).await.unwrap();
+    credited(&mut bench, "joined by hand").await;
+
+    bench.strike(&pause(node)).await;
+    let way = bench.target.act_access(node);
+    let sql = "select pg_wal_replay_resume()";
+    ask(&way, sql, Asks::ResumeReplay).await;
+    credited(&mut bench, "resumed by hand").await;
+
+    bench.close(fixture).await;
+}
+
+async fn credited(bench: &mut Bench, what: &str) {
+    bench.whole(what).await;
+    assert_eq!(bench.undo(what).await, How::Credited, "{what}");
+}

@@ -1,0 +1,330 @@
+//! The outside world: what a drill can be pointed at.
+//!
+//! A target is a folder that passes the conformance suite. It offers groups of primitives ([`Power`],
+//! [`Processes`], [`Network`]); faults are built from these, so that a new fault needs no change here
+//! and a new target needs none in `fault/`.
+
+#[cfg(test)]
+mod conformance;
+pub mod local;
+pub mod simulated;
+
+use crate::event::cluster::ClusterSeen;
+use crate::event::{Emitter, TargetRecord};
+use crate::sql::Address;
+use async_trait::async_trait;
+use std::path::Path;
+use std::time::Duration;
+
+/// Something that a fault needs and a target may not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Capability {
+    /// Kill or stop a node and start it again.
+    Power,
+    /// Signal single processes of a node.
+    Processes,
+    /// Cut a node from clients.
+    CutClients,
+    /// Cut a node from its peers.
+    CutPeers,
+    /// SQL as a role that may pause replay and promote.
+    Act,
+    /// A stack or firedrill itself can switch over to a named standby.
+    SwitchOver,
+    /// Other programs reach the writer endpoint from this machine.
+    OtherClients,
+    /// Any SQL statement that a drill brings along.
+    Statements,
+    /// Commands on this machine that do something to it.
+    Commands,
+    /// Somebody beside firedrill starts a dead node again: a supervisor, a restart policy.
+    Restarts,
+}
+
+/// Who promotes a standby when the primary is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failover {
+    /// The target's own stack.
+    Automatic,
+    /// firedrill, in the step `fail_over`.
+    Promote,
+}
+
+/// An address that clients use.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    /// writer or reader.
+    pub name: &'static str,
+    /// Where it is, as the probe's role.
+    pub address: Address,
+}
+
+/// What went wrong in the outside world.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}: {cause}")]
+pub struct TargetError {
+    /// What was tried, such as "start node-1".
+    pub what: String,
+    /// Why it failed, with what to do next where that is known.
+    pub cause: String,
+}
+
+impl TargetError {
+    /// An error from what was tried and any cause.
+    pub fn new(what: impl Into<String>, cause: impl ToString) -> Self {
+        Self {
+            what: what.into(),
+            cause: cause.to_string(),
+        }
+    }
+}
+
+/// A cluster that is up and can be drilled.
+#[async_trait]
+pub trait Target: Send + Sync {
+    /// What it is and which settings decide the numbers.
+    fn record(&self) -> TargetRecord;
+    /// Names of the nodes, in declared order.
+    fn nodes(&self) -> Vec<String>;
+    /// Everything that faults may ask of it.
+    fn capabilities(&self) -> &'static [Capability];
+    /// Who fails over.
+    fn failover(&self) -> Failover;
+    /// The longest period of the stack's own loop or lease: the fault's moment is drawn over it.
+    fn control_period(&self) -> Duration;
+    /// The addresses that clients use, as the probe's role.
+    fn endpoints(&self) -> Vec<Endpoint>;
+    /// One node from inside its own network, as the probe's role: it survives a cut.
+    fn probe_access(&self, node: &str) -> Address;
+    /// One node from inside its own network, as a role that may observe and act.
+    fn act_access(&self, node: &str) -> Address;
+    /// Changes in the stack's own view (`StackSaw`, `Noted`) are sent here from now on.
+    fn tell(&self, events: Emitter);
+
+    /// Kill, stop and start.
+    fn power(&self) -> Option<&dyn Power>;
+    /// Signals to single processes.
+    fn processes(&self) -> Option<&dyn Processes>;
+    /// Cutting and joining.
+    fn network(&self) -> Option<&dyn Network>;
+    /// Promote, switch over, rejoin.
+    fn recovery(&self) -> &dyn Recovery;
+    /// A way of its own to tell who leads, where it is not asked by SQL (a simulated target).
+    fn sight(&self) -> Option<&dyn Sight> {
+        None
+    }
+
+    /// Removes what firedrill made for this run (a throw-away cluster); leaves anything else alone.
+    /// Returns one line for people.
+    ///
+    /// # Errors
+    /// When something could not be removed; the text names it.
+    async fn close(&self) -> Result<String, TargetError>;
+}
+
+/// How a node is put out of power.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PowerOff {
+    /// All processes at once, without a word.
+    Kill,
+    /// PostgreSQL's fast shutdown.
+    StopFast,
+    /// PostgreSQL's immediate shutdown.
+    StopImmediate,
+}
+
+/// Kill, stop and start a node.
+#[async_trait]
+pub trait Power: Send + Sync {
+    /// Takes the node down and keeps it down until [`Power::start`].
+    ///
+    /// # Errors
+    /// When it could not be carried out.
+    async fn power_off(&self, node: &str, how: PowerOff) -> Result<(), TargetError>;
+    /// Starts the node as it is: an old primary comes back as a primary. The caller has made sure that
+    /// this makes no second one. Harmless where it already runs.
+    ///
+    /// # Errors
+    /// When it does not accept connections within its limit.
+    async fn start(&self, node: &str) -> Result<(), TargetError>;
+    /// Processes of the node that live (zombies do not).
+    ///
+    /// # Errors
+    /// When it cannot be told.
+    async fn running(&self, node: &str) -> Result<usize, TargetError>;
+}
+
+/// Which processes of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProcessScope {
+    /// All of them.
+    All,
+    /// The postmaster alone.
+    Postmaster,
+    /// The walreceiver.
+    WalReceiver,
+    /// One client backend, not one of the caller's own control sessions.
+    OneBackend,
+}
+
+/// A signal to processes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProcessSignal {
+    /// SIGSTOP.
+    Freeze,
+    /// SIGCONT.
+    Thaw,
+    /// SIGKILL.
+    Kill,
+}
+
+/// A process, known beyond the reuse of its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+pub struct ProcessId {
+    /// Number.
+    pub pid: i32,
+    /// Start time in clock ticks since boot (`/proc/PID/stat` field 22).
+    pub started: u64,
+}
+
+/// State of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProcessState {
+    /// Stopped by a signal (`T`).
+    Frozen,
+    /// Any other living state.
+    Alive,
+    /// No such process, or a zombie.
+    Gone,
+}
+
+/// Signals to single processes of a node.
+#[async_trait]
+pub trait Processes: Send + Sync {
+    /// The processes of a scope that live now.
+    ///
+    /// # Errors
+    /// When it cannot be told.
+    async fn find(&self, node: &str, scope: ProcessScope) -> Result<Vec<ProcessId>, TargetError>;
+    /// Signals them; one that is gone is no error.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    async fn signal(
+        &self,
+        node: &str,
+        processes: &[ProcessId],
+        signal: ProcessSignal,
+    ) -> Result<(), TargetError>;
+    /// Their states now.
+    ///
+    /// # Errors
+    /// When it cannot be told.
+    async fn states(
+        &self,
+        node: &str,
+        processes: &[ProcessId],
+    ) -> Result<Vec<ProcessState>, TargetError>;
+}
+
+/// From whom a node is cut.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum CutFrom {
+    /// Clients and the router in front of the node.
+    Clients,
+    /// The other nodes and whoever decides about failover.
+    Peers,
+    /// Both.
+    All,
+}
+
+/// Cutting a node off: nothing is refused or reset, packets are simply lost.
+#[async_trait]
+pub trait Network: Send + Sync {
+    /// Cuts the node from `from`; open connections stay open and silent.
+    ///
+    /// # Errors
+    /// When it could not be carried out.
+    async fn cut(&self, node: &str, from: CutFrom) -> Result<(), TargetError>;
+    /// Joins it again, from everybody.
+    ///
+    /// # Errors
+    /// When it could not be carried out.
+    async fn join(&self, node: &str) -> Result<(), TargetError>;
+    /// Whether traffic of `from` reaches the node, found out by sending some.
+    ///
+    /// # Errors
+    /// When it cannot be told.
+    async fn reaches(&self, node: &str, from: CutFrom) -> Result<bool, TargetError>;
+}
+
+/// What a person or a stack does to recover.
+#[async_trait]
+pub trait Recovery: Send + Sync {
+    /// Promotes the most advanced standby that answers (where firedrill owns the failover), or the named
+    /// one. Returns the promoted node.
+    ///
+    /// # Errors
+    /// When no standby can be promoted.
+    async fn promote(&self, node: Option<&str>) -> Result<String, TargetError>;
+    /// Switches over to a standby without losing anything: old primary stopped cleanly, standby has
+    /// everything, promoted, old primary back as a standby. Returns the new primary.
+    ///
+    /// # Errors
+    /// When it could not be carried out; the text says which state was left.
+    async fn switch_over(&self, to: Option<&str>) -> Result<String, TargetError>;
+    /// Makes a node that is up or down stream the newest timeline again: it is stopped if it is not a
+    /// standby of that timeline, its diverged tail is saved under `evidence`, it is rewound, else
+    /// cloned anew. Returns one line on how. Harmless where it already streams.
+    ///
+    /// # Errors
+    /// When it could not be carried out.
+    async fn rejoin(&self, node: &str, evidence: &Path) -> Result<String, TargetError>;
+    /// Takes the node out of reach of clients and down, before anything else may happen to it.
+    ///
+    /// # Errors
+    /// When it could not be carried out.
+    async fn fence(&self, node: &str) -> Result<(), TargetError>;
+    /// Rows of the ledger's `lost` keys found in a node's own data directory, and its last flushed LSN
+    /// minus the fork, where the data can be read without the node taking writes again. `None` where
+    /// nothing was saved.
+    ///
+    /// # Errors
+    /// When the saved data cannot be read.
+    async fn diverged_evidence(
+        &self,
+        evidence: &Path,
+    ) -> Result<Option<DivergedEvidence>, TargetError>;
+}
+
+/// What an old primary's saved data says about what was lost.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DivergedEvidence {
+    /// Bytes of WAL after the fork.
+    pub bytes_after_fork: Option<u64>,
+    /// Ledger rows (writer, seq) that only the old data holds, where they could be read.
+    pub rows: Option<Vec<(u32, u64)>>,
+}
+
+/// A target's own knowledge of who leads.
+#[async_trait]
+pub trait Sight: Send + Sync {
+    /// One round over all nodes, each with its own deadline.
+    async fn see(&self, clock: crate::clock::Clock, deadline: Duration) -> ClusterSeen;
+}
+
+/// One round of asking all nodes of a target at the same time, each with its own deadline: by SQL, unless
+/// the target has a [`Sight`] of its own.
+pub async fn see_cluster(
+    target: &dyn Target,
+    clock: crate::clock::Clock,
+    deadline: Duration,
+) -> ClusterSeen {
+    match target.sight() {
+        Some(sight) => sight.see(clock, deadline).await,
+        None => crate::role::sql::see(target, clock, deadline).await,
+    }
+}

@@ -1,0 +1,74 @@
+//! `firedrill doctor` on this machine and on broken ones.
+
+use crate::support::Firedrill;
+use std::os::unix::fs::PermissionsExt;
+
+#[test]
+fn each_line_is_ok_warn_or_fail() {
+    let sandbox = Firedrill::new();
+    let run = sandbox.run(&["doctor"]);
+    assert!(
+        matches!(run.code, Some(0 | 5)),
+        "{:?} {}",
+        run.code,
+        run.stderr
+    );
+    for line in run.stdout.lines() {
+        let known = ["ok    ", "warn  ", "fail  ", "      "]
+            .iter()
+            .any(|begin| line.starts_with(begin));
+        assert!(known, "{line:?}");
+    }
+    let fails = run
+        .stdout
+        .lines()
+        .filter(|line| line.starts_with("fail  "))
+        .count();
+    assert_eq!(run.code == Some(5), fails > 0, "{}", run.stdout);
+}
+
+#[test]
+fn it_changes_nothing() {
+    let sandbox = Firedrill::new();
+    sandbox.run(&["doctor"]);
+    for folder in ["state", "cache", "config", "tmp"] {
+        let left = std::fs::read_dir(sandbox.home().join(folder))
+            .expect("own folder")
+            .count();
+        assert_eq!(left, 0, "something was left in {folder}");
+    }
+}
+
+#[test]
+fn a_temporary_folder_that_cannot_be_used_is_a_fail_with_a_next_step() {
+    let sandbox = Firedrill::new();
+    let file = sandbox.file("in-the-way", "");
+    let sandbox = sandbox.env("TMPDIR", &file);
+    let run = sandbox.run(&["doctor"]);
+    assert_eq!(run.code, Some(5), "{}", run.stdout);
+    let fail = run.stdout.split("fail  tmp").nth(1).expect("a fail");
+    assert!(fail.contains("next: set TMPDIR"), "{}", run.stdout);
+}
+
+#[test]
+fn as_root_a_closed_folder_on_the_way_is_named() {
+    if !runs_as_root() {
+        return; // An ordinary user's servers run as that user, who passes.
+    }
+    let sandbox = Firedrill::new();
+    let closed = sandbox.home().join("tmp");
+    std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0o700)).expect("own folder");
+    let run = sandbox.run(&["doctor"]);
+    assert_eq!(run.code, Some(5), "{}", run.stdout);
+    assert!(
+        run.plain_stdout().contains("[HOME]/tmp is closed"),
+        "{}",
+        run.stdout
+    );
+}
+
+/// Effective user id 0, by the owner of a file that this process makes.
+fn runs_as_root() -> bool {
+    let file = tempfile::tempfile().expect("a temporary file");
+    std::os::unix::fs::MetadataExt::uid(&file.metadata().expect("its owner")) == 0
+}

@@ -1,0 +1,186 @@
+//! The verdict that every shipped drill must get on a stack that works and on each that does not. One
+//! line a drill: exit code, verdict, and which demands were not met or could not be judged.
+
+use super::{Ran, run};
+use serde_json::Value;
+
+/// In the order of drills/README.md.
+const DRILLS: [&str; 8] = [
+    "no-fault",
+    "primary-crash",
+    "postmaster-crash",
+    "planned-switchover",
+    "standby-crash",
+    "primary-freeze",
+    "primary-cut-off",
+    "lagging-promotion",
+];
+
+/// Those that make a stack put another node in the primary's place.
+const FAILOVERS: [&str; 4] = [
+    "primary-crash",
+    "postmaster-crash",
+    "primary-freeze",
+    "primary-cut-off",
+];
+
+/// What the drills come to on a stack.
+fn verdicts(drills: &[&str], settings: &str) -> String {
+    let lines = drills.iter().map(|drill| {
+        let ran = run(drill, settings, 7);
+        assert_sound(&ran, drill);
+        let Ran { code, result, .. } = &ran;
+        let verdict = result["verdict"].as_str().unwrap_or("none");
+        let mut line = format!("{drill}: exit {code}, {verdict}");
+        for wanted in ["fail", "unknown"] {
+            let names: Vec<&str> = objectives(result)
+                .filter(|objective| objective["verdict"] == wanted)
+                .filter_map(|objective| objective["name"].as_str())
+                .collect();
+            if !names.is_empty() {
+                line.push_str(&format!(", {wanted} of {}", names.join(" and ")));
+            }
+        }
+        line
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn objectives(result: &Value) -> impl Iterator<Item = &Value> {
+    result["objectives"].as_array().into_iter().flatten()
+}
+
+/// What holds whatever a stack does: the observer was not disturbed, the faults were proven, every number
+/// of the ledger adds up, and the report names the simulation.
+fn assert_sound(ran: &Ran, drill: &str) {
+    let Ran { result, stderr, .. } = ran;
+    assert_eq!(result["run"]["complete"], true, "{drill}\n{stderr}");
+    assert_eq!(result["observer"]["valid"], true, "{drill}\n{stderr}");
+    assert_ne!(result["verdict"], "invalid", "{drill}\n{stderr}");
+    assert_eq!(result["run"]["target"], "simulated", "{drill}");
+    assert_eq!(result["ledger"]["phantom"], 0, "{drill}\n{stderr}");
+    assert_eq!(result["ledger"]["unexpected"], 0, "{drill}\n{stderr}");
+    assert_eq!(result["ledger"]["duplicated"], 0, "{drill}\n{stderr}");
+    for fault in result["faults"].as_array().expect("faults") {
+        assert!(!fault["effect_ms"].is_null(), "{drill}: {fault}");
+    }
+}
+
+#[test]
+fn a_good_stack_passes_everything_but_the_calibration_for_which_it_is_too_good() {
+    insta::assert_snapshot!(verdicts(&DRILLS, "{}"), @"
+    no-fault: exit 0, pass
+    primary-crash: exit 0, pass
+    postmaster-crash: exit 0, pass
+    planned-switchover: exit 0, pass
+    standby-crash: exit 0, pass
+    primary-freeze: exit 0, pass
+    primary-cut-off: exit 0, pass
+    lagging-promotion: exit 3, unknown, unknown of lost_commits
+    ");
+}
+
+#[test]
+fn without_synchronous_commits_an_old_primary_takes_writes_that_nobody_keeps() {
+    let settings = "{ nodes: 3, synchronous: false }";
+    insta::assert_snapshot!(verdicts(&["primary-freeze", "primary-cut-off"], settings), @"
+    primary-freeze: exit 1, fail, fail of two_writers
+    primary-cut-off: exit 1, fail, fail of isolated_commits and two_writers
+    ");
+}
+
+#[test]
+fn a_single_asynchronous_standby_that_lagged_loses_what_the_calibration_expects() {
+    let ran = run("lagging-promotion", "{ nodes: 2, synchronous: false }", 7);
+    assert_eq!(
+        (ran.code, &ran.result["verdict"]),
+        (0, &Value::from("fail")),
+        "{}",
+        ran.stderr
+    );
+    let ledger = &ran.result["ledger"];
+    assert!(ledger["lost"]["count"].as_u64() > Some(100), "{ledger}");
+    assert_eq!(ledger["lost"]["shape"], "suffix");
+    assert!(
+        ledger["at_risk"].as_u64() >= ledger["lost"]["count"].as_u64(),
+        "nothing is lost that was not at risk: {ledger}"
+    );
+}
+
+#[test]
+fn a_stack_that_never_promotes_is_down() {
+    let settings = "{ behaviour: never_promotes }";
+    insta::assert_snapshot!(verdicts(&DRILLS, settings), @"
+    no-fault: exit 0, pass
+    primary-crash: exit 1, fail, fail of downtime, unknown of redundancy
+    postmaster-crash: exit 1, fail, fail of downtime, unknown of redundancy
+    planned-switchover: exit 1, fail, fail of downtime, unknown of redundancy
+    standby-crash: exit 0, pass
+    primary-freeze: exit 1, fail, fail of downtime, unknown of redundancy
+    primary-cut-off: exit 1, fail, fail of downtime, unknown of redundancy
+    lagging-promotion: exit 1, fail, unknown of downtime and lost_commits
+    ");
+}
+
+#[test]
+fn a_stack_that_promotes_late_is_down_for_as_long() {
+    let settings = "{ behaviour: { promotes_late: { after: 31s } } }";
+    insta::assert_snapshot!(verdicts(&FAILOVERS, settings), @"
+    primary-crash: exit 1, fail, fail of downtime
+    postmaster-crash: exit 1, fail, fail of downtime
+    primary-freeze: exit 1, fail, fail of downtime
+    primary-cut-off: exit 1, fail, fail of downtime
+    ");
+    let ran = run("primary-crash", settings, 7);
+    let worst = &ran.result["channels"]["writer_fresh"]["outages"][0];
+    let ms = |name: &str| worst[name].as_f64().expect("a bound");
+    assert!(
+        ms("lower_ms") < 31_900.0 && ms("upper_ms") > 31_300.0,
+        "{worst}"
+    );
+}
+
+#[test]
+fn a_stack_that_makes_two_primaries_is_caught_and_left_for_a_person() {
+    let settings = "{ synchronous: false, behaviour: two_primaries }";
+    insta::assert_snapshot!(verdicts(&["primary-crash", "primary-cut-off"], settings), @"
+    primary-crash: exit 6, fail, fail of two_writers, unknown of lost_commits and redundancy and phantom and divergence
+    primary-cut-off: exit 6, fail, fail of two_writers, unknown of lost_commits and isolated_commits and redundancy and phantom and divergence
+    ");
+}
+
+#[test]
+fn a_stack_that_loses_what_it_confirmed_is_caught() {
+    let settings = "{ behaviour: { loses_last: { commits: 200 } } }";
+    insta::assert_snapshot!(verdicts(&FAILOVERS, settings), @"
+    primary-crash: exit 1, fail, fail of lost_commits
+    postmaster-crash: exit 1, fail, fail of lost_commits
+    primary-freeze: exit 1, fail, fail of lost_commits
+    primary-cut-off: exit 1, fail, fail of lost_commits
+    ");
+    let ran = run("primary-crash", settings, 7);
+    let lost = ran.result["ledger"]["lost"]["count"].as_u64();
+    // The other channels' commits are among the last 200 too.
+    assert!(lost > Some(120) && lost <= Some(200), "{lost:?}");
+}
+
+#[test]
+fn a_node_that_comes_back_diverged_is_caught() {
+    let settings = "{ behaviour: comes_back_diverged }";
+    insta::assert_snapshot!(verdicts(&FAILOVERS, settings), @"
+    primary-crash: exit 1, fail, fail of divergence
+    postmaster-crash: exit 1, fail, fail of divergence
+    primary-freeze: exit 1, fail, fail of divergence
+    primary-cut-off: exit 1, fail, fail of divergence
+    ");
+}
+
+#[test]
+fn firedrill_promotes_where_the_stack_does_not() {
+    let settings = "{ failover: promote }";
+    insta::assert_snapshot!(verdicts(&["primary-crash", "planned-switchover", "standby-crash"], settings), @"
+    primary-crash: exit 0, pass
+    planned-switchover: exit 0, pass
+    standby-crash: exit 0, pass
+    ");
+}

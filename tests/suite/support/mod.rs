@@ -1,0 +1,11 @@
+//! How a test starts the program; no test in here.
+
+mod firedrill;
+mod leftovers;
+mod text;
+mod turns;
+
+pub use firedrill::{Finished, Firedrill};
+pub use leftovers::processes;
+pub use text::{package, read, section};
+pub use turns::{Turn, each_in_turn};
