@@ -109,6 +109,10 @@ pub trait Fault: Send + Sync + std::fmt::Debug {
     fn returns_after(&self) -> Option<Duration> {
         None
     }
+    /// Whether its undo belongs to its step: each node is put back, and that verified, before the next is hit.
+    fn returns_in_turn(&self) -> bool {
+        false
+    }
     /// How long its effect may take to show.
     fn limit(&self) -> Duration {
         Duration::from_secs(10)

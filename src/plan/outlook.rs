@@ -96,6 +96,25 @@ impl<'a> Outlook<'a> {
                 all: true,
                 words: format!("all {} nodes", self.facts.nodes.len()),
             }),
+            NodeRef::AllStandbys => match self.standbys.as_slice() {
+                [one] => Ok(self.one(one, "standby")),
+                // What was hit may be back as a standby, where it is not the only node.
+                [] if self.moved && self.facts.nodes.len() > 1 => Ok(open("all standbys by then")),
+                [] => Err("there is no standby".to_owned()),
+                many => Ok(Aim {
+                    candidates: many.to_vec(),
+                    all: true,
+                    words: format!("{} (all standbys)", many.join(", ")),
+                }),
+            },
+            NodeRef::AllAnswering => match self.answering() {
+                found if found.is_empty() => Ok(open("every node that answers by then")),
+                found => Ok(Aim {
+                    words: format!("every node that answers ({} by then)", found.join(", ")),
+                    all: true,
+                    candidates: found,
+                }),
+            },
             NodeRef::Named(name) => self.named(name),
             NodeRef::Of(id) => match self.hits.get(id) {
                 // Its role may be another one by then, so that only its name is said.
@@ -106,6 +125,13 @@ impl<'a> Outlook<'a> {
                 None => Err(format!("no step {id} hit anything before")),
             },
         }
+    }
+
+    /// Everybody who should be up, the primary last; empty where nobody can say who leads.
+    fn answering(&self) -> Vec<&'a str> {
+        let primary = self.primary.map(|primary| vec![primary]);
+        let standbys = self.standbys.iter().copied();
+        primary.map_or_else(Vec::new, |primary| standbys.chain(primary).collect())
     }
 
     /// Remembers what a step hits, and that the node is out of the game from here.
