@@ -7,6 +7,7 @@ use crate::fault::cut::Cut;
 use crate::fault::freeze::{Freeze, FreezeScope};
 use crate::fault::kill::Kill;
 use crate::fault::kill_process::{KillProcess, VictimProcess};
+use crate::fault::lose_data::LoseData;
 use crate::fault::pause_replay::PauseReplay;
 use crate::fault::stop::{Stop, StopMode};
 use crate::fault::{Fault, Returns, undo_from_journal};
@@ -53,12 +54,17 @@ fn pause(node: &str) -> PauseReplay {
     PauseReplay { id, node }
 }
 
+fn lose_data(node: &str) -> LoseData {
+    let (id, node) = (None, NodeRef::from(node));
+    LoseData { id, node }
+}
+
 /// Without a failover everything comes back as it was.
 pub(super) async fn seen_undone_and_undone_again(fixture: &dyn Fixture) {
     let Some(mut bench) = Bench::start(fixture, "faults", BY_HAND).await else {
         return;
     };
-    let faults: [&dyn Fault; 11] = [
+    let faults: [&dyn Fault; 12] = [
         &kill("node-1"),
         &kill("node-2"),
         &stop("node-2", StopMode::Fast),
@@ -69,6 +75,7 @@ pub(super) async fn seen_undone_and_undone_again(fixture: &dyn Fixture) {
         &cut("node-1", CutFrom::Clients),
         &cut("node-2", CutFrom::Peers),
         &pause("node-2"),
+        &lose_data("node-2"),
         &kill_process("node-1", VictimProcess::Postmaster),
     ];
     for fault in faults {
