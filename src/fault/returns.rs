@@ -33,7 +33,7 @@ impl Returns {
         match self {
             Self::OnUndo => String::new(),
             Self::ByItself => "; who watches over it may start it".to_owned(),
-            Self::InTurn => "; put back before the next is hit".to_owned(),
+            Self::InTurn => "; started again at once, one node at a time".to_owned(),
             Self::After(time) => format!("; started again after {time} as in life, unfenced"),
         }
     }

@@ -2,10 +2,10 @@
 //! from; and what of them cannot be observed on a target.
 
 use super::facts::TargetFacts;
-use crate::drill::{Checked, Placed};
 use crate::drill::file::Workload;
 use crate::drill::objective::{Objective, ObjectiveName, Percentile, Phase};
 use crate::drill::step::Step;
+use crate::drill::{Checked, Placed};
 use crate::event::plan_record::{Demand, ObjectiveRecord};
 
 /// All objectives of a drill: what is written, in its order, then the zeros that nobody wrote.

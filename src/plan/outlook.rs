@@ -110,7 +110,10 @@ impl<'a> Outlook<'a> {
             NodeRef::AllAnswering => match self.answering() {
                 found if found.is_empty() => Ok(open("every node that answers by then")),
                 found => Ok(Aim {
-                    words: format!("every node that answers ({} by then)", found.join(", ")),
+                    words: match self.moved {
+                        true => format!("every node that answers by then ({})", found.join(", ")),
+                        false => format!("every node that answers ({})", found.join(", ")),
+                    },
                     all: true,
                     candidates: found,
                 }),
@@ -127,11 +130,10 @@ impl<'a> Outlook<'a> {
         }
     }
 
-    /// Everybody who should be up, the primary last; empty where nobody can say who leads.
+    /// Everybody who should be up, the primary last where it is known which of them leads.
     fn answering(&self) -> Vec<&'a str> {
-        let primary = self.primary.map(|primary| vec![primary]);
         let standbys = self.standbys.iter().copied();
-        primary.map_or_else(Vec::new, |primary| standbys.chain(primary).collect())
+        standbys.chain(self.primary).collect()
     }
 
     /// Remembers what a step hits, and that the node is out of the game from here.
@@ -145,7 +147,8 @@ impl<'a> Outlook<'a> {
         if let (Some((_, _, taken)), [one]) = (&mut self.group, aim.candidates.as_slice()) {
             taken.push(one);
         }
-        if aim.candidates.len() > 1 || self.primary.is_some_and(|name| gone.contains(name)) {
+        let drawn = aim.candidates.len() > 1 && !aim.all;
+        if drawn || self.primary.is_some_and(|name| gone.contains(name)) {
             self.moved = true;
         }
         self.standbys.retain(|name| !gone.contains(name));

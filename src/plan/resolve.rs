@@ -236,10 +236,7 @@ mod tests {
         assert_eq!(ok(NodeRef::MostLaggingStandby), "c standby");
         assert_eq!(ok(NodeRef::All), "a primary, b standby, c standby");
         assert_eq!(ok(NodeRef::AllStandbys), "b standby, c standby");
-        assert_eq!(
-            ok(NodeRef::AllAnswering),
-            "b standby, c standby, a primary"
-        );
+        assert_eq!(ok(NodeRef::AllAnswering), "b standby, c standby, a primary");
         assert_eq!(ok(NodeRef::Named("b".to_owned())), "b standby");
     }
 

@@ -18,7 +18,9 @@ pub(super) fn plan(
     let nodes = match fault.node() {
         NodeRef::All | NodeRef::AllStandbys | NodeRef::AllAnswering => {
             let all = planning.facts.nodes.len();
-            Some(aim.candidates.len()).filter(|known| *known > 0).unwrap_or(all)
+            Some(aim.candidates.len())
+                .filter(|known| *known > 0)
+                .unwrap_or(all)
         }
         _ => 1,
     };

@@ -10,7 +10,7 @@ use crate::fault::kill_process::{KillProcess, VictimProcess};
 use crate::fault::lose_data::LoseData;
 use crate::fault::pause_replay::PauseReplay;
 use crate::fault::stop::{Stop, StopMode};
-use crate::fault::{Fault, Returns, undo_from_journal};
+use crate::fault::{Fault, Hit, Returns, undo_from_journal};
 use crate::role::NodeRef;
 use crate::sql::Asks;
 use crate::target::{CutFrom, ProcessScope, ProcessSignal};
@@ -91,6 +91,16 @@ pub(super) async fn seen_undone_and_undone_again(fixture: &dyn Fixture) {
         .strike(&kill_process("node-2", VictimProcess::Walreceiver))
         .await;
     bench.undo("kill the walreceiver").await;
+    let seen = bench.whole("before the last").await;
+    let only_copy = Hit {
+        node: "node-1".to_owned(),
+        role: "primary".to_owned(),
+        timeline: 1,
+    };
+    let fault = lose_data("node-1");
+    let refused = fault.prepare(bench.target.as_ref(), &only_copy, &seen);
+    let error = refused.await.expect_err("a primary keeps its data");
+    assert!(error.cause.contains("no standby"), "{error}");
     bench.close(fixture).await;
 }
 

@@ -16,7 +16,8 @@ use crate::clock::Clock;
 use crate::event::{Emitter, TargetRecord};
 use crate::sql::{Address, Session};
 use crate::target::{
-    Capability, Endpoint, Failover, Network, Power, Processes, Recovery, Storage, Target, TargetError,
+    Capability, Endpoint, Failover, Network, Power, Processes, Recovery, Storage, Target,
+    TargetError,
 };
 use async_trait::async_trait;
 use std::num::NonZeroU32;

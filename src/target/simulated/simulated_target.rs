@@ -14,7 +14,8 @@ use crate::target::local::health::Health;
 use crate::target::local::router::{self, RouterSettings};
 use crate::target::local::routes::{Routes, Side};
 use crate::target::{
-    Capability, Endpoint, Failover, Network, Power, Processes, Recovery, Storage, Target, TargetError,
+    Capability, Endpoint, Failover, Network, Power, Processes, Recovery, Storage, Target,
+    TargetError,
 };
 use async_trait::async_trait;
 use std::num::NonZeroU32;

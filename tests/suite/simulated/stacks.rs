@@ -5,7 +5,7 @@ use super::{Ran, run};
 use serde_json::Value;
 
 /// In the order of drills/README.md.
-const DRILLS: [&str; 8] = [
+const DRILLS: [&str; 13] = [
     "no-fault",
     "primary-crash",
     "postmaster-crash",
@@ -14,14 +14,20 @@ const DRILLS: [&str; 8] = [
     "primary-freeze",
     "primary-cut-off",
     "lagging-promotion",
+    "cascading-failovers",
+    "stale-primary-returns",
+    "rolling-restart",
+    "replica-rebuild",
+    "abandoned-slot",
 ];
 
 /// Those that make a stack put another node in the primary's place.
-const FAILOVERS: [&str; 4] = [
+const FAILOVERS: [&str; 5] = [
     "primary-crash",
     "postmaster-crash",
     "primary-freeze",
     "primary-cut-off",
+    "cascading-failovers",
 ];
 
 /// What the drills come to on a stack.
