@@ -182,6 +182,9 @@ fn rpo(earliest: Option<Stamp>, struck: Option<&Done>, judged: bool) -> Known<Bo
         }),
         (None, _) => Known::missing("loss could not be judged"),
         (Some(_), None) => Known::missing("there was no fault to count from"),
+        (Some(earliest), Some(fault)) if earliest > fault.struck_by() => {
+            Known::missing("all that was lost was acknowledged after the fault")
+        }
         (Some(earliest), Some(fault)) => {
             let before = |at: Stamp| at.0.saturating_sub(earliest.0) as f64 / 1000.0;
             Known::Observed(Bounds {
