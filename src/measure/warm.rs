@@ -46,9 +46,9 @@ pub fn measure(
     };
     let mut from = end;
     let mut last_cold = end;
-    let mut held = Held::new(pinned, before * 6 / 5, end);
-    while from.0 + HELD_US <= until.0 {
-        if held.is_near(from, Stamp(from.0 + HELD_US)) {
+    let mut held = Held::new(pinned, before.saturating_mul(6) / 5, end);
+    while let Some(to) = from.0.checked_add(HELD_US).filter(|to| *to <= until.0) {
+        if held.is_near(from, Stamp(to)) {
             let since = |at: Stamp, from: Stamp| {
                 let passed = waiting.at(at).0.saturating_sub(waiting.at(from).0);
                 passed as f64 / 1000.0
@@ -58,8 +58,13 @@ pub fn measure(
                 upper_ms: Some(since(from, cause.requested)),
             });
         }
-        last_cold = from;
-        from = Stamp(from.0 + STEP_US);
+        // A log may be silent for years; a window without samples is passed over.
+        let steps = match held.silent_until() {
+            None => 1,
+            Some(due) => due.0.saturating_sub(to).div_ceil(STEP_US).max(1),
+        };
+        last_cold = Stamp(from.0.saturating_add((steps - 1).saturating_mul(STEP_US)));
+        from = Stamp(last_cold.0.saturating_add(STEP_US));
     }
     Known::missing("latency was not back to the baseline's while it was watched")
 }
@@ -103,6 +108,12 @@ impl<'a> Held<'a> {
             self.within -= u64::from(waited <= self.limit_us);
         }
         self.inside >= ENOUGH && self.within >= (self.inside * 95).div_ceil(100)
+    }
+
+    /// Where no slot is in the window: when the next one is due, or never.
+    fn silent_until(&mut self) -> Option<Stamp> {
+        let next = |held: &mut Self| held.entering.peek().map(|(due, _)| *due);
+        (self.inside == 0).then(|| next(self).unwrap_or(Stamp(u64::MAX)))
     }
 }
 
