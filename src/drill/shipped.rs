@@ -28,6 +28,9 @@ shipped![
     "standby-crash",
     "primary-freeze",
     "primary-cut-off",
+    "load-spike",
+    "reconnect-storm",
+    "idle-sessions",
     "lagging-promotion",
 ];
 

@@ -5,6 +5,7 @@ mod alarm;
 pub mod audit;
 #[cfg(test)]
 mod audit_tests;
+pub mod clients;
 mod connect;
 mod control;
 pub mod durability;

@@ -41,12 +41,12 @@ pub fn measure(
     if until.0.saturating_sub(end.0) < HELD_US {
         return Known::missing("measuring ended less than 30 s after the outage");
     }
-    let Some(before) = p95(pinned, window.0, window.1) else {
+    let Some(before) = percentile_of(pinned, window, 95, ENOUGH) else {
         return Known::missing("the baseline is too short for a 95th percentile");
     };
     let mut from = end;
     let mut last_cold = end;
-    let mut held = Held::new(pinned, before * 6 / 5, end);
+    let mut held = Held::new(pinned, before * 6 / 5, 95, ENOUGH, end);
     while from.0 + HELD_US <= until.0 {
         if held.is_near(from, Stamp(from.0 + HELD_US)) {
             let since = |at: Stamp, from: Stamp| {
@@ -66,10 +66,13 @@ pub fn measure(
 
 /// A window that moves over a channel's slots and counts how many waited no longer than a limit: the 95th
 /// percentile is at most the limit where 95 of 100 did not. Each slot is looked at twice in all.
-struct Held<'a> {
+pub(super) struct Held<'a> {
     entering: Peekable<Box<dyn Iterator<Item = Waited> + 'a>>,
     leaving: Peekable<Box<dyn Iterator<Item = Waited> + 'a>>,
     limit_us: u64,
+    percentile: u64,
+    /// Samples that the percentile needs.
+    needed: u64,
     inside: u64,
     within: u64,
 }
@@ -78,7 +81,13 @@ struct Held<'a> {
 type Waited = (Stamp, u64);
 
 impl<'a> Held<'a> {
-    fn new(timeline: &'a Timeline, limit_us: u64, from: Stamp) -> Self {
+    pub(super) fn new(
+        timeline: &'a Timeline,
+        limit_us: u64,
+        percentile: u8,
+        needed: u64,
+        from: Stamp,
+    ) -> Self {
         let slots = || -> Box<dyn Iterator<Item = Waited> + 'a> {
             Box::new(waits(timeline, from, Stamp(u64::MAX)))
         };
@@ -86,14 +95,16 @@ impl<'a> Held<'a> {
             entering: slots().peekable(),
             leaving: slots().peekable(),
             limit_us,
+            percentile: u64::from(percentile),
+            needed,
             inside: 0,
             within: 0,
         }
     }
 
-    /// Whether the 95th percentile of what was due in `[from, to)` is known and within the limit. Windows
-    /// only move forward.
-    fn is_near(&mut self, from: Stamp, to: Stamp) -> bool {
+    /// Whether the percentile of what was due in `[from, to)` is known and within the limit. Windows only
+    /// move forward.
+    pub(super) fn is_near(&mut self, from: Stamp, to: Stamp) -> bool {
         while let Some((_, waited)) = self.entering.next_if(|(due, _)| *due < to) {
             self.inside += 1;
             self.within += u64::from(waited <= self.limit_us);
@@ -102,7 +113,7 @@ impl<'a> Held<'a> {
             self.inside -= 1;
             self.within -= u64::from(waited <= self.limit_us);
         }
-        self.inside >= ENOUGH && self.within >= (self.inside * 95).div_ceil(100)
+        self.inside >= self.needed && self.within >= (self.inside * self.percentile).div_ceil(100)
     }
 }
 
@@ -115,14 +126,20 @@ fn waits(timeline: &Timeline, from: Stamp, to: Stamp) -> impl Iterator<Item = Wa
     })
 }
 
-/// The 95th percentile of latency from the due time, in microseconds; `None` under 200 samples.
-fn p95(timeline: &Timeline, from: Stamp, to: Stamp) -> Option<u64> {
+/// A percentile of latency from the due time in a stretch, in microseconds; `None` with fewer samples than it
+/// needs.
+pub(super) fn percentile_of(
+    timeline: &Timeline,
+    (from, to): (Stamp, Stamp),
+    percentile: u8,
+    needed: u64,
+) -> Option<u64> {
     let mut waited: Vec<u64> = waits(timeline, from, to)
         .map(|(_, waited)| waited)
         .collect();
-    if (waited.len() as u64) < ENOUGH {
+    if (waited.len() as u64) < needed.max(1) {
         return None;
     }
-    let rank = (waited.len() * 95).div_ceil(100) - 1;
+    let rank = (waited.len() * usize::from(percentile)).div_ceil(100).max(1) - 1;
     Some(*waited.select_nth_unstable(rank).1)
 }

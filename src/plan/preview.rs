@@ -75,6 +75,13 @@ fn write(text: &mut String, plan: &PlanRecord, facts: &TargetFacts, seed: u64) -
         "  up to {} {most}connections of one node, {:.0} new connections and {:.0} commits a second in sum",
         cost.sessions_per_node, cost.connects_per_second, cost.commits_per_second
     )?;
+    if plan.steps.iter().any(|step| step.kind == "load") {
+        writeln!(
+            text,
+            "  and the loads up to {} connections more and {:.0} requests a second",
+            cost.clients, cost.requests_per_second
+        )?;
+    }
     match &plan.workload.background {
         None => writeln!(
             text,

@@ -176,4 +176,11 @@ pub enum Asks {
     ResumeReplay,
     /// Whether replay is paused, in PostgreSQL's word.
     PauseState,
+    /// To be told of what others notify.
+    Listen,
+    /// To be answered after this long.
+    Sleep {
+        /// In milliseconds.
+        ms: u64,
+    },
 }

@@ -29,6 +29,7 @@ fn worded(result: &RunResult, text: &mut String) -> fmt::Result {
     objectives(result, text)?;
     faults(result, text)?;
     channels(result, text)?;
+    loads(result, text)?;
     recovery(result, text)?;
     commits::write(result, text)?;
     state(result, text)?;
@@ -229,6 +230,18 @@ fn channels(result: &RunResult, text: &mut String) -> fmt::Result {
         "not sent",
     ];
     table(text, &header, &rows)
+}
+
+fn loads(result: &RunResult, text: &mut String) -> fmt::Result {
+    let lines = super::loads::lines(result);
+    if lines.is_empty() {
+        return Ok(());
+    }
+    writeln!(text, "\n## Loads\n")?;
+    for (id, line) in lines {
+        writeln!(text, "- {}: {}", cell(&id), cell(&line))?;
+    }
+    Ok(())
 }
 
 fn recovery(result: &RunResult, text: &mut String) -> fmt::Result {
