@@ -95,7 +95,8 @@ impl Load {
     /// What it may come to in a second, in sum: requests, or connects where that is more.
     #[must_use]
     pub fn per_second(&self) -> f64 {
-        let rate = |every: Duration| f64::from(self.clients) * 1000.0 / (every.as_ms().max(1) as f64);
+        let rate =
+            |every: Duration| f64::from(self.clients) * 1000.0 / (every.as_ms().max(1) as f64);
         let requests = self.does.every().map_or(0.0, rate);
         match self.does {
             Does::Reconnect { again, .. } => requests.max(rate(again)),

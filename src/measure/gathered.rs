@@ -7,11 +7,11 @@ use super::acts::Acts;
 use super::observer_validity;
 use super::timeline::Timeline;
 use crate::event::cluster::{ClusterSeen, Standing};
-use crate::event::plan_record::PlanRecord;
 use crate::event::loads::{ClientSaw, LoadBegan, SLOTS};
+use crate::event::plan_record::PlanRecord;
 use crate::event::{
-    Answered, Asked, Audited, ChannelKind, ChannelRecord, Convergence, EndpointRecord, Entry, Event, ObserverLate,
-    RunBegan, RunEnded, StackSaw, Stamp, StepOutcome,
+    Answered, Asked, Audited, ChannelKind, ChannelRecord, Convergence, EndpointRecord, Entry,
+    Event, ObserverLate, RunBegan, RunEnded, StackSaw, Stamp, StepOutcome,
 };
 use crate::figures;
 use std::collections::BTreeMap;

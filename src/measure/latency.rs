@@ -54,19 +54,12 @@ pub fn between(timeline: &Timeline, from: Stamp, to: Stamp) -> Latency {
 fn waited(attempt: &Attempt, due: Stamp) -> Option<u64> {
     let counted = matches!(
         attempt.slot.outcome,
-        Outcome::Acknowledged
-            | Outcome::AcknowledgedLate
-            | Outcome::InDoubt(_)
-            | Outcome::Stale
+        Outcome::Acknowledged | Outcome::AcknowledgedLate | Outcome::InDoubt(_) | Outcome::Stale
     );
     counted.then(|| attempt.slot.settled.0.saturating_sub(due.0).max(1))
 }
 
-fn enter(
-    histograms: &mut BTreeMap<&'static str, Histogram<u64>>,
-    of: &'static str,
-    waited: u64,
-) {
+fn enter(histograms: &mut BTreeMap<&'static str, Histogram<u64>>, of: &'static str, waited: u64) {
     if !histograms.contains_key(of) {
         // 1 µs to 1 h with three digits is within what the crate can do; it refuses only bounds that make
         // no sense.

@@ -7,9 +7,7 @@ use super::latency;
 use super::phases::Phases;
 use super::timeline::Timeline;
 use super::warm::{Held, percentile_of};
-use crate::event::loads::{
-    Beside, ClientSaw, HeldSessions, LoadKind, LoadResult, Reconnects,
-};
+use crate::event::loads::{Beside, ClientSaw, HeldSessions, LoadKind, LoadResult, Reconnects};
 use crate::event::result::{Bounds, Known};
 use crate::event::slots::{ErrorClass, Outcome};
 use crate::event::{ActKind, ChannelKind, Stamp};
@@ -135,7 +133,10 @@ fn reconnects(run: &Gathered, load: &LoadTimes, cause: Option<Cause<'_>>) -> Rec
     for (at, client, saw) in &load.saw {
         match saw {
             ClientSaw::Lost { good, .. } => {
-                clients.entry(*client).or_default().get_or_insert((*at, *good));
+                clients
+                    .entry(*client)
+                    .or_default()
+                    .get_or_insert((*at, *good));
             }
             ClientSaw::Served { tries: tried, .. } => {
                 tries += u64::from(*tried);
@@ -316,6 +317,12 @@ fn back(
     // A little longer, since some are sent late or not at all.
     let window = needed * channel.record.period_us * 11 / 10;
     let ms = |from: Stamp, to: Stamp| to.0.saturating_sub(from.0) as f64 / 1000.0;
+    if struck.0 + window > until.0 {
+        let seconds = window / 1_000_000;
+        return Known::missing(format!(
+            "measuring ended within {seconds} s, which is too soon"
+        ));
+    }
     let mut from = struck;
     let mut last_slow = struck;
     let mut looked = Held::new(channel, limit, percentile, needed, from);

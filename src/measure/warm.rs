@@ -140,6 +140,9 @@ pub(super) fn percentile_of(
     if (waited.len() as u64) < needed.max(1) {
         return None;
     }
-    let rank = (waited.len() * usize::from(percentile)).div_ceil(100).max(1) - 1;
+    let rank = (waited.len() * usize::from(percentile))
+        .div_ceil(100)
+        .max(1)
+        - 1;
     Some(*waited.select_nth_unstable(rank).1)
 }

@@ -2,8 +2,8 @@
 
 use super::facts::{ExtraFact, TargetFacts};
 use crate::drill::file::Workload;
-use crate::drill::{Checked, Placed};
 use crate::drill::step::Step as DrillStep;
+use crate::drill::{Checked, Placed};
 use crate::event::plan_record::CostRecord;
 use crate::load::ExtraEndpoint;
 

@@ -83,12 +83,13 @@ fn write(text: &mut String, plan: &PlanRecord, facts: &TargetFacts, seed: u64) -
         )?;
     }
     match &plan.workload.background {
+        None if cost.requests_per_second > 0.0 => Ok(()),
         None => writeln!(
             text,
             "  no other load runs, so that recovery times are a lower estimate"
-        )?,
-        Some(command) => hanging(text, "  load beside them: ", command)?,
-    }
+        ),
+        Some(command) => hanging(text, "  load beside them: ", command),
+    }?;
     let (healthy, all) = plan.healthy_nodes;
     match healthy {
         0 => writeln!(text, "\nno node stays untouched"),

@@ -10,6 +10,12 @@ pub(super) fn lines(result: &RunResult) -> Vec<(String, String)> {
     loads.map(|(id, load)| (id.clone(), line(load))).collect()
 }
 
+/// Whether the cluster had nothing to do beside the probes, so that its figures are a lower estimate.
+pub(super) fn was_idle(result: &RunResult) -> bool {
+    let mut loads = result.loads.values();
+    !result.settings.background && !loads.any(|load| load.does.presses())
+}
+
 fn line(load: &LoadResult) -> String {
     let clients = match load.clients {
         1 => "1 client".to_owned(),
@@ -61,7 +67,9 @@ fn came_back(reconnects: &Reconnects, parts: &mut Vec<String>) {
         Known::Observed(_) => format!(", all of them {after} after the fault"),
         Known::Missing(_) => String::new(),
     };
-    parts.push(format!("{lost} lost their session, {served} were served again{after}"));
+    parts.push(format!(
+        "{lost} lost their session, {served} were served again{after}"
+    ));
     parts.push(format!("{} connects", figures::number(reconnects.tries)));
 }
 
@@ -76,17 +84,16 @@ fn held(sessions: &HeldSessions, parts: &mut Vec<String>) {
             parts.push(format!("{count} {what}"));
         }
     }
-    match (&sessions.fastest, &sessions.slowest) {
-        (Known::Observed(fastest), Known::Observed(slowest)) => parts.push(format!(
-            "first after {}, last after {}",
-            figures::bounds(fastest),
-            figures::bounds(slowest)
-        )),
-        (Known::Missing(_), Known::Observed(slowest)) => {
-            parts.push(format!("none in {}", figures::bounds(slowest)));
-        }
-        (_, Known::Missing(missing)) => parts.push(missing.not_observed.clone()),
+    if let Known::Observed(fastest) = &sessions.fastest {
+        parts.push(format!("first after {}", figures::bounds(fastest)));
     }
+    parts.push(match &sessions.slowest {
+        Known::Observed(slowest) if slowest.upper_ms.is_none() => {
+            format!("longest hung {}", figures::bounds(slowest))
+        }
+        Known::Observed(slowest) => format!("last after {}", figures::bounds(slowest)),
+        Known::Missing(missing) => missing.not_observed.clone(),
+    });
 }
 
 /// What the probes felt of it.
@@ -96,7 +103,9 @@ fn felt(load: &LoadResult, parts: &mut Vec<String>) {
     };
     if let (Some(before), Some(during)) = (p95(&beside.before), p95(&beside.during)) {
         let channel = &beside.channel;
-        parts.push(format!("p95 of {channel} {before} before it and {during} during it"));
+        parts.push(format!(
+            "p95 of {channel} {before} before it and {during} during it"
+        ));
     }
     match &beside.back {
         Known::Observed(back) => {
@@ -104,8 +113,11 @@ fn felt(load: &LoadResult, parts: &mut Vec<String>) {
                 LoadKind::Reconnect => "the fault",
                 _ => "its end",
             };
-            let (percentile, back) = (beside.percentile, figures::bounds(back));
-            parts.push(format!("p{percentile} back {back} after {from}"));
+            let percentile = beside.percentile;
+            parts.push(match back.upper_ms {
+                Some(0.0) => format!("p{percentile} back at once after {from}"),
+                _ => format!("p{percentile} back {} after {from}", figures::bounds(back)),
+            });
         }
         Known::Missing(missing) => parts.push(format!(
             "p{} back: not observed ({})",
@@ -116,4 +128,105 @@ fn felt(load: &LoadResult, parts: &mut Vec<String>) {
 
 fn p95(latency: &Latency) -> Option<String> {
     latency.p95.map(figures::latency)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::loads::Beside;
+    use crate::event::result::Bounds;
+    use crate::report::sample;
+    use crate::report::{Reporter, Style, Terminal};
+    use std::collections::BTreeMap;
+
+    fn bounds(lower_ms: f64, upper_ms: Option<f64>) -> Known<Bounds> {
+        Known::Observed(Bounds { lower_ms, upper_ms })
+    }
+
+    fn load(does: LoadKind) -> LoadResult {
+        let latency = |p95| Latency {
+            count: 400,
+            p95: Some(p95),
+            ..Latency::default()
+        };
+        let beside = Beside {
+            channel: "writer_pinned".to_owned(),
+            before: latency(2.1),
+            during: latency(8.4),
+            after: latency(2.2),
+            percentile: 95,
+            back: bounds(250.0, Some(500.0)),
+        };
+        LoadResult {
+            does,
+            endpoint: "writer".to_owned(),
+            clients: 12,
+            began_ms: 5_000.0,
+            ended_ms: Some(11_000.0),
+            ended: true,
+            sent: 1_440,
+            answered: 1_438,
+            failed: 2,
+            not_sent: 3,
+            refused: 2,
+            errors: BTreeMap::from([("53300".to_owned(), 2)]),
+            latency_ms: BTreeMap::new(),
+            reconnects: Some(Reconnects {
+                lost: 12,
+                served: 12,
+                tries: 96,
+                longest: bounds(480.0, Some(1_510.0)),
+                all_served: bounds(510.0, Some(620.0)),
+            }),
+            sessions: None,
+            beside: Some(beside),
+        }
+    }
+
+    #[test]
+    fn every_load_has_its_line_in_every_report() {
+        let mut result = sample::pass();
+        let idle = LoadResult {
+            sessions: Some(HeldSessions {
+                opened: 12,
+                noticed: 9,
+                hung: 2,
+                alive: 0,
+                unknown: 1,
+                fastest: bounds(300.0, Some(320.0)),
+                slowest: bounds(10_400.0, None),
+            }),
+            reconnects: None,
+            beside: None,
+            ..load(LoadKind::Idle)
+        };
+        let named = |name: &str, load| (name.to_owned(), load);
+        result.loads = BTreeMap::from([
+            named("idle", idle),
+            named("spike", load(LoadKind::Write)),
+            named("storm", load(LoadKind::Reconnect)),
+        ]);
+        let told: Vec<String> = lines(&result)
+            .into_iter()
+            .map(|(id, line)| format!("{id}: {line}"))
+            .collect();
+        insta::assert_snapshot!(told.join("\n"), @"
+        idle: 12 clients idle: 9 noticed that they were lost; 2 HUNG; 1 still waited at the end; first after 0.30–0.32 s; longest hung > 10.40 s
+        spike: 12 clients writing: 1,438 of 1,440 requests answered; 3 not sent, their client being busy; 2 refused for too many connections; p95 of writer_pinned 2.1 ms before it and 8.4 ms during it; p95 back 0.25–0.50 s after its end
+        storm: 12 clients reconnecting: 12 lost their session, 12 were served again, all of them 0.51–0.62 s after the fault; 96 connects; 2 refused for too many connections; p95 of writer_pinned 2.1 ms before it and 8.4 ms during it; p95 back 0.25–0.50 s after the fault
+        ");
+        let written = |reporter: &dyn Reporter| {
+            let mut out = Vec::new();
+            reporter.write(&result, &mut out).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        let terminal = Terminal {
+            style: Style::Plain,
+            previous: None,
+        };
+        assert!(written(&terminal).contains("  Loads       idle: 12 clients idle"));
+        assert!(!written(&terminal).contains("lower estimate"));
+        assert!(written(&crate::report::Markdown).contains("\n## Loads\n\n- idle: 12 clients"));
+        assert!(written(&crate::report::Junit).contains("name=\"load spike\" value=\"12 clients"));
+    }
 }

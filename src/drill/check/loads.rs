@@ -34,7 +34,12 @@ pub(super) fn loads(drill: &DrillFile, steps: &[Placed], findings: &mut Findings
         }
     }
     for (index, source) in drill.stop_if.iter().enumerate() {
-        named(source, &ids, &[At::Key("stop_if"), At::Item(index)], findings);
+        named(
+            source,
+            &ids,
+            &[At::Key("stop_if"), At::Item(index)],
+            findings,
+        );
     }
     for placed in steps.iter().filter(|placed| !placed.is_again()) {
         if let Step::Wait(body) = &placed.step {
@@ -48,11 +53,17 @@ fn one(load: &Load, placed: &Placed, findings: &mut Findings<'_>) {
         findings.add(&placed.at(place), Diagnostic::error("load", what));
     };
     if load.clients == 0 {
-        wrong(&[At::Key("clients")], "a load without clients is none".to_owned());
+        wrong(
+            &[At::Key("clients")],
+            "a load without clients is none".to_owned(),
+        );
     }
     for (field, time) in [("for", load.r#for), ("deadline", Some(load.deadline))] {
         if time.is_some_and(|time| time.as_ms() == 0) {
-            wrong(&[At::Key(field)], format!("{field} must be more than nothing"));
+            wrong(
+                &[At::Key(field)],
+                format!("{field} must be more than nothing"),
+            );
         }
     }
     let again = match load.does {

@@ -74,12 +74,7 @@ async fn wait(session: &Session, good: Stamp, stop: &mut Stop) -> ClientSaw {
 }
 
 /// Waits for one long answer after the other.
-async fn query(
-    errand: &Errand,
-    session: &Session,
-    good: &mut Stamp,
-    stop: &mut Stop,
-) -> ClientSaw {
+async fn query(errand: &Errand, session: &Session, good: &mut Stamp, stop: &mut Stop) -> ClientSaw {
     let ms = LONG.as_millis() as u64;
     let seconds = LONG.as_secs();
     loop {

@@ -145,7 +145,12 @@ impl Clients {
     pub async fn all_open(&mut self) {
         let wanted = self.clients;
         // Where they are over before, nobody will open one any more.
-        if self.open.wait_for(|open| open.count >= wanted).await.is_err() {
+        if self
+            .open
+            .wait_for(|open| open.count >= wanted)
+            .await
+            .is_err()
+        {
             std::future::pending::<()>().await;
         }
     }
@@ -154,7 +159,10 @@ impl Clients {
     #[must_use]
     pub fn how_open(&self) -> String {
         let open = self.open.borrow();
-        let why = open.last_error.as_ref().map_or(String::new(), |why| format!(": {why}"));
+        let why = open
+            .last_error
+            .as_ref()
+            .map_or(String::new(), |why| format!(": {why}"));
         format!("{} of {} sessions are open{why}", open.count, self.clients)
     }
 
@@ -209,7 +217,9 @@ async fn go(errand: Arc<Errand>, stop: Stop) {
     clients.shutdown().await;
     errand.log_requests();
     let load = errand.load.clone();
-    errand.emitter.emit(errand.clock.now(), Event::LoadEnded { load });
+    errand
+        .emitter
+        .emit(errand.clock.now(), Event::LoadEnded { load });
 }
 
 /// When a client must end.
@@ -292,7 +302,11 @@ impl Errand {
     }
 
     fn log_requests(&self) {
-        let batch = self.log.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let batch = self
+            .log
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         if let Some(batch) = batch {
             self.emitter.emit(self.clock.now(), Event::Slots(batch));
         }

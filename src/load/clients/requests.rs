@@ -134,7 +134,11 @@ impl Requester {
         let errand = Arc::clone(&self.errand);
         // Without a watch over it, a session that is gone is found when it is wanted.
         if self.session.as_ref().is_some_and(Session::is_closed) {
-            self.lose(&SqlError::new(ErrorClass::Reset, false, "connection closed"));
+            self.lose(&SqlError::new(
+                ErrorClass::Reset,
+                false,
+                "connection closed",
+            ));
         }
         if self.session.is_none() {
             self.tries += 1;
@@ -146,11 +150,15 @@ impl Requester {
         let Some(session) = &self.session else {
             return Outcome::NotSent;
         };
-        let left = errand.deadline.saturating_sub(errand.clock.now().since(sent));
+        let left = errand
+            .deadline
+            .saturating_sub(errand.clock.now().since(sent));
         let (outcome, answer) = match errand.does {
             Does::Write { .. } => {
                 self.key += 1;
-                let answer = session.query(write(&errand, self.client, self.key, sent), left).await;
+                let answer = session
+                    .query(write(&errand, self.client, self.key, sent), left)
+                    .await;
                 let took = errand.clock.now().since(sent);
                 (of_tick(&answer, took, errand.deadline).0, answer)
             }
@@ -173,7 +181,10 @@ impl Requester {
     }
 
     fn opened(&mut self, session: Session) {
-        let (tries, errors) = (std::mem::take(&mut self.tries), std::mem::take(&mut self.errors));
+        let (tries, errors) = (
+            std::mem::take(&mut self.tries),
+            std::mem::take(&mut self.errors),
+        );
         let now = self.errand.clock.now();
         let saw = match std::mem::take(&mut self.lost) {
             true => ClientSaw::Served { tries, errors },

@@ -313,7 +313,7 @@ fn environment(result: &RunResult, text: &mut String) -> fmt::Result {
             cell(&all)
         )?;
     }
-    if !result.settings.background {
+    if super::loads::was_idle(result) {
         writeln!(
             text,
             "- no load beside the probes: times are a lower estimate"

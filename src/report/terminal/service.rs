@@ -73,7 +73,7 @@ pub fn path(result: &RunResult, page: &mut Page) {
         );
         page.line("", &text);
     }
-    if !result.settings.background {
+    if loads::was_idle(result) {
         page.line("", "no load beside the probes: times are a lower estimate");
     }
     if let Some(ended) = &result.settings.background_ended {

@@ -67,7 +67,10 @@ impl Backend {
             let _ = reply.send(Ok(Said::Rows(answer)));
         }
         let asleep = self.sleeping.map(|(_, reply)| reply);
-        for reply in asleep.into_iter().chain(self.queue.into_iter().map(|(_, reply)| reply)) {
+        for reply in asleep
+            .into_iter()
+            .chain(self.queue.into_iter().map(|(_, reply)| reply))
+        {
             let error = SqlError::of_state(state, true, format!("FATAL: {words}"));
             let _ = reply.send(Err(error));
         }

@@ -206,7 +206,9 @@ impl State {
             });
             for (_, backend) in awake {
                 if let Some((_, reply)) = backend.sleeping.take() {
-                    let _ = reply.send(Ok(super::backend::Said::Rows(crate::sql::Answer::default())));
+                    let _ = reply.send(Ok(super::backend::Said::Rows(
+                        crate::sql::Answer::default(),
+                    )));
                 }
             }
         }

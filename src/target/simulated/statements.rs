@@ -225,9 +225,7 @@ pub(super) fn carry_out(
             }
             rows(vec![row([String::new()])])
         }
-        Asks::Listen if me.in_recovery => {
-            refused("0A000", "cannot execute LISTEN during recovery")
-        }
+        Asks::Listen if me.in_recovery => refused("0A000", "cannot execute LISTEN during recovery"),
         Asks::Listen => rows(Vec::new()),
         Asks::Sleep { ms } => Outcome::Sleeps(now.plus(std::time::Duration::from_millis(ms))),
         Asks::PauseState => one(if me.replay_paused {
