@@ -99,8 +99,8 @@ impl Service {
         }
         let first = *self.first_good.get_or_insert(slot.settled);
         // A short good stretch inside an interruption is no end of it; the same gap joins outages.
-        let join_us = (5 * self.channel.period_us).max(250_000);
-        if slot.sent.0 < self.last_bad.0 + join_us {
+        let join_us = self.channel.period_us.saturating_mul(5).max(250_000);
+        if slot.sent.0 < self.last_bad.0.saturating_add(join_us) {
             return None;
         }
         self.lost_since = None;

@@ -327,7 +327,7 @@ fn channel(timeline: &Timeline, found: Option<&OnChannel>, phases: &Phases) -> C
     channel.unavailable_ms = if timeline.kind() == ChannelKind::Witness {
         0.0
     } else {
-        (bad * timeline.record.period_us) as f64 / 1000.0
+        bad.saturating_mul(timeline.record.period_us) as f64 / 1000.0
     };
     if let Some(on) = found {
         channel.outages = on
@@ -351,7 +351,9 @@ fn observer(run: &Gathered, found: &BTreeMap<String, OnChannel>) -> ObserverResu
     let all = found
         .values()
         .flat_map(|on| on.outages.iter().chain(&on.stalls));
-    let widened: u64 = all.map(|finding| finding.edges.widened_us).sum();
+    let widened = all
+        .map(|finding| finding.edges.widened_us)
+        .fold(0, u64::saturating_add);
     ObserverResult {
         max_lateness_ms: observer_validity::largest_ms(&run.late),
         widened_by_ms: widened as f64 / 1000.0,

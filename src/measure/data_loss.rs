@@ -120,7 +120,7 @@ fn acknowledged_before_fault(run: &Gathered) -> u64 {
         .filter(|channel| channel.kind().is_client_writer());
     writers
         .map(|channel| channel.acknowledged_before(before))
-        .sum()
+        .fold(0, u64::saturating_add)
 }
 
 fn lost(

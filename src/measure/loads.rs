@@ -116,7 +116,8 @@ fn connects(load: &LoadTimes, result: &mut LoadResult) {
         | ClientSaw::Unserved { errors, .. } = saw
         {
             for (class, count) in errors {
-                *result.errors.entry(class.clone()).or_default() += u64::from(*count);
+                let all = result.errors.entry(class.clone()).or_default();
+                *all = all.saturating_add(u64::from(*count));
             }
         }
     }
@@ -139,7 +140,7 @@ fn reconnects(run: &Gathered, load: &LoadTimes, cause: Option<Cause<'_>>) -> Rec
                     .get_or_insert((*at, *good));
             }
             ClientSaw::Served { tries: tried, .. } => {
-                tries += u64::from(*tried);
+                tries = u64::saturating_add(tries, u64::from(*tried));
                 last_served = Some(*at);
                 if let Some((lost, good)) = clients.get_mut(client).and_then(Option::take) {
                     let bounds = Bounds {
@@ -149,7 +150,9 @@ fn reconnects(run: &Gathered, load: &LoadTimes, cause: Option<Cause<'_>>) -> Rec
                     longest = Some(worse(longest, bounds));
                 }
             }
-            ClientSaw::Unserved { tries: tried, .. } => tries += u64::from(*tried),
+            ClientSaw::Unserved { tries: tried, .. } => {
+                tries = u64::saturating_add(tries, u64::from(*tried));
+            }
             _ => {}
         }
     }
@@ -313,28 +316,24 @@ fn back(
     let Some(before) = percentile_of(channel, baseline, percentile, needed) else {
         return Known::missing("the baseline is too short for a 95th percentile");
     };
-    let limit = (before * 6 / 5).max(before + NEAR_US);
+    let near = before.saturating_add(NEAR_US);
+    let limit = (before.saturating_mul(6) / 5).max(near);
     // A little longer, since some are sent late or not at all.
-    let window = needed * channel.record.period_us * 11 / 10;
-    let ms = |from: Stamp, to: Stamp| to.0.saturating_sub(from.0) as f64 / 1000.0;
-    if struck.0 + window > until.0 {
+    let period = channel.record.period_us;
+    let window = needed.saturating_mul(period).saturating_mul(11) / 10;
+    if struck.0.saturating_add(window) > until.0 {
         let seconds = window / 1_000_000;
         return Known::missing(format!(
             "measuring ended within {seconds} s, which is too soon"
         ));
     }
-    let mut from = struck;
-    let mut last_slow = struck;
-    let mut looked = Held::new(channel, limit, percentile, needed, from);
-    while from.0 + window <= until.0 {
-        if looked.is_near(from, Stamp(from.0 + window)) {
-            return Known::Observed(Bounds {
-                lower_ms: ms(struck, last_slow),
-                upper_ms: Some(ms(requested, from)),
-            });
-        }
-        last_slow = from;
-        from = Stamp(from.0 + STEP_US);
+    let ms = |from: Stamp, to: Stamp| to.0.saturating_sub(from.0) as f64 / 1000.0;
+    let looked = Held::new(channel, limit, percentile, needed, struck);
+    match looked.first_near((struck, until), window, STEP_US) {
+        Some((last_slow, from)) => Known::Observed(Bounds {
+            lower_ms: ms(struck, last_slow),
+            upper_ms: Some(ms(requested, from)),
+        }),
+        None => Known::missing("latency was not back to the baseline's while it was watched"),
     }
-    Known::missing("latency was not back to the baseline's while it was watched")
 }

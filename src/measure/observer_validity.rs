@@ -52,7 +52,7 @@ pub fn widen(found: &Interruption, limits: &Limits, late: &[ObserverLate]) -> Ed
             at(found.lasted_until) - i128::from(end_by),
             found.ended_by.map(|end| at(end) + i128::from(end_by)),
         ),
-        widened_us: 2 * (start_by + end_by),
+        widened_us: start_by.saturating_add(end_by).saturating_mul(2),
     }
 }
 
@@ -85,20 +85,20 @@ pub fn disturbs(
         last,
         0,
     ));
-    if at_edge > (5 * limits.period).max(limits.stall) {
+    if at_edge > limits.period.saturating_mul(5).max(limits.stall) {
         return Some(format!(
             "observer stalled for {} ms at an edge of the outage of {channel}",
             at_edge / 1000
         ));
     }
-    let within: u64 = late
+    let within = late
         .iter()
         .map(|spell| {
             let from = spell.due.max(outage.began_after);
             let to = spell.woke.min(last);
             to.0.saturating_sub(from.0)
         })
-        .sum();
+        .fold(0, u64::saturating_add);
     let lasted = last.0.saturating_sub(outage.began_after.0);
     // Less than B in sum is already inside the resolution of the edges, and a short outage on a busy
     // machine would else be void for a few late ticks.

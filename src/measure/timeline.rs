@@ -214,7 +214,7 @@ impl Timeline {
                 acknowledged.count() as u64
             }
         };
-        self.parts().map(of_part).sum()
+        self.parts().map(of_part).fold(0, u64::saturating_add)
     }
 }
 

@@ -163,7 +163,10 @@ fn pair(run: &Gathered, (old, a): (u32, &Writer), (new, b): (u32, &Writer)) -> O
             }
         }
     }
-    let overlap_us: u64 = shared.iter().map(|(from, to)| to.0 - from.0).sum();
+    let overlap_us = shared
+        .iter()
+        .map(|(from, to)| to.0 - from.0)
+        .fold(0, u64::saturating_add);
     let inside = |at: Stamp| shared.iter().any(|(from, to)| at >= *from && at <= *to);
     let mut acks = 0;
     let (mut sent_before_thaw, mut sent_after) = (0, 0);

@@ -44,24 +44,18 @@ pub fn measure(
     let Some(before) = percentile_of(pinned, window, 95, ENOUGH) else {
         return Known::missing("the baseline is too short for a 95th percentile");
     };
-    let mut from = end;
-    let mut last_cold = end;
-    let mut held = Held::new(pinned, before * 6 / 5, 95, ENOUGH, end);
-    while from.0 + HELD_US <= until.0 {
-        if held.is_near(from, Stamp(from.0 + HELD_US)) {
-            let since = |at: Stamp, from: Stamp| {
-                let passed = waiting.at(at).0.saturating_sub(waiting.at(from).0);
-                passed as f64 / 1000.0
-            };
-            return Known::Observed(Bounds {
-                lower_ms: since(last_cold, cause.struck_by()),
-                upper_ms: Some(since(from, cause.requested)),
-            });
-        }
-        last_cold = from;
-        from = Stamp(from.0 + STEP_US);
-    }
-    Known::missing("latency was not back to the baseline's while it was watched")
+    let held = Held::new(pinned, before.saturating_mul(6) / 5, 95, ENOUGH, end);
+    let Some((last_cold, from)) = held.first_near((end, until), HELD_US, STEP_US) else {
+        return Known::missing("latency was not back to the baseline's while it was watched");
+    };
+    let since = |at: Stamp, from: Stamp| {
+        let passed = waiting.at(at).0.saturating_sub(waiting.at(from).0);
+        passed as f64 / 1000.0
+    };
+    Known::Observed(Bounds {
+        lower_ms: since(last_cold, cause.struck_by()),
+        upper_ms: Some(since(from, cause.requested)),
+    })
 }
 
 /// A window that moves over a channel's slots and counts how many waited no longer than a limit: the 95th
@@ -102,9 +96,34 @@ impl<'a> Held<'a> {
         }
     }
 
+    /// The first moment of a stretch from which on a window of this length is near, behind the last one from
+    /// which none is; looked for in steps.
+    pub(super) fn first_near(
+        mut self,
+        (begin, until): (Stamp, Stamp),
+        length_us: u64,
+        step_us: u64,
+    ) -> Option<(Stamp, Stamp)> {
+        let mut from = begin;
+        let mut last_far = begin;
+        while let Some(to) = from.0.checked_add(length_us).filter(|to| *to <= until.0) {
+            if self.is_near(from, Stamp(to)) {
+                return Some((last_far, from));
+            }
+            // A log may be silent for years; a window without samples is passed over.
+            let steps = match self.silent_until() {
+                None => 1,
+                Some(due) => due.0.saturating_sub(to).div_ceil(step_us).max(1),
+            };
+            last_far = Stamp(from.0.saturating_add((steps - 1).saturating_mul(step_us)));
+            from = Stamp(last_far.0.saturating_add(step_us));
+        }
+        None
+    }
+
     /// Whether the percentile of what was due in `[from, to)` is known and within the limit. Windows only
     /// move forward.
-    pub(super) fn is_near(&mut self, from: Stamp, to: Stamp) -> bool {
+    fn is_near(&mut self, from: Stamp, to: Stamp) -> bool {
         while let Some((_, waited)) = self.entering.next_if(|(due, _)| *due < to) {
             self.inside += 1;
             self.within += u64::from(waited <= self.limit_us);
@@ -114,6 +133,12 @@ impl<'a> Held<'a> {
             self.within -= u64::from(waited <= self.limit_us);
         }
         self.inside >= self.needed && self.within >= (self.inside * self.percentile).div_ceil(100)
+    }
+
+    /// Where no slot is in the window: when the next one is due, or never.
+    fn silent_until(&mut self) -> Option<Stamp> {
+        let next = |held: &mut Self| held.entering.peek().map(|(due, _)| *due);
+        (self.inside == 0).then(|| next(self).unwrap_or(Stamp(u64::MAX)))
     }
 }
 

@@ -13,7 +13,11 @@ name: people-decide
 summary: people decide
 objectives:
   - lost_commits: { at_most: 0 }
+# A busy machine answers slowly, and that is not what is tested here.
 workload:
+  writers: { sessions: 8, deadline: 3s }
+  fresh: { every: 400ms, deadline: 3s }
+  readers: { every: 400ms, deadline: 3s }
   stability: 1s
 steps:
   - baseline: { for: 3s }

@@ -9,7 +9,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 use std::path::Path;
 
-const HEAD: &str = "version: 1\nname: brought\nsummary: what a drill brings along\nobjectives:\n  - lost_commits: { at_most: 0 }\nworkload:\n  stability: 1s\nsteps:\n  - baseline: { for: 3s }\n";
+const HEAD: &str = "version: 1\nname: brought\nsummary: what a drill brings along\nobjectives:\n  - lost_commits: { at_most: 0 }\nworkload:\n  writers: { sessions: 8, deadline: 3s }\n  fresh: { every: 400ms, deadline: 3s }\n  readers: { every: 400ms, deadline: 3s }\n  stability: 1s\nsteps:\n  - baseline: { for: 3s }\n";
 
 /// A slot that nobody consumes: made, and dropped again.
 const SLOT: &str = "  - sql:\n      id: slot\n      node: primary\n      run: select pg_create_physical_replication_slot('left', true)\n      undo: select pg_drop_replication_slot('left')\n      check: select not exists (select from pg_replication_slots where slot_name = 'left')\n";
