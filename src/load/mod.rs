@@ -1,10 +1,12 @@
-//! The observer's hands: open-loop probes on their own thread, and the ledger of what they were told.
+//! The observer's hands: open-loop probes on their own thread, and the ledger of what they were told. Beside
+//! them, and apart from both, the clients of `load` steps.
 
 mod acks;
 mod alarm;
 pub mod audit;
 #[cfg(test)]
 mod audit_tests;
+pub mod clients;
 mod connect;
 mod control;
 pub mod durability;
