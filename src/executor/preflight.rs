@@ -59,9 +59,8 @@ pub async fn preflight(target: &dyn Target, load: &LoadPlan, clock: Clock) -> Re
         .await
         .map_err(ledger)?;
     if prepared == Prepared::Found {
-        let oldest = crate::clock::wall_before(load.retention.keep_s)
-            .strftime("%Y%m%dt%H%M%S")
-            .to_string();
+        let oldest = clock.wall_before(load.retention.keep_s);
+        let oldest = oldest.strftime("%Y%m%dt%H%M%S").to_string();
         retention::enforce(&load.writer, load.retention, &oldest, &load.run)
             .await
             .map_err(ledger)?;
