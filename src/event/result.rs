@@ -353,6 +353,15 @@ pub struct Ledger {
     pub channels: BTreeMap<String, LedgerChannel>,
 }
 
+impl Ledger {
+    /// Why nobody knows how many commits were lost, or whether more were than are counted.
+    #[must_use]
+    pub fn loss_unjudged(&self) -> Option<&str> {
+        let whole = self.unjudged.as_deref();
+        whole.or(self.lost.unjudged.as_deref())
+    }
+}
+
 /// The ledger of one channel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LedgerChannel {
@@ -380,6 +389,10 @@ pub struct InDoubt {
 pub struct Lost {
     /// How many; null when it could not be judged.
     pub count: Option<u64>,
+    /// Why loss could not be judged although the rest of the ledger was: the application may commit less
+    /// durably than the probes. A count beside it is proven, and there may be more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unjudged: Option<String>,
     /// f0 minus the time of the earliest lost acknowledgement.
     pub rpo: Known<Bounds>,
     /// The old primary's last flushed LSN minus the fork LSN.

@@ -10,7 +10,7 @@ use super::step_runner::StepRunner;
 use crate::event::{Audited, Convergence, Event, RunEnded};
 use crate::load::ledger::Ledger;
 use crate::load::prober::Prober;
-use crate::load::{LoadPlan, audit, ledger_table};
+use crate::load::{LoadPlan, audit, leftovers};
 use crate::recovery_action::{self, Acting};
 use crate::target::see_cluster;
 use crate::undo::guard::Urgency;
@@ -142,8 +142,7 @@ async fn bring_back(runner: &StepRunner, number: u32) {
 /// may commit after the writers stopped.
 async fn judge(runner: &mut StepRunner, load: &LoadPlan, ledger: Ledger) {
     // A node that does not answer keeps the cluster from converging, which says it better.
-    let _ =
-        ledger_table::terminate_leftovers(&load.observed(), &load.application(), LEFTOVERS).await;
+    let _ = leftovers::terminate(&load.observed(), &load.application(), LEFTOVERS).await;
     let convergence = converge(
         runner.target.as_ref(),
         &load.run,
@@ -159,6 +158,7 @@ async fn judge(runner: &mut StepRunner, load: &LoadPlan, ledger: Ledger) {
             ..Audited::default()
         },
     };
+    audited.loss_unjudged.clone_from(&load.loss_unjudged);
     if let Ok(Some(evidence)) = runner
         .target
         .recovery()

@@ -137,7 +137,9 @@ fn lost(
     rows.sort_by_key(|(_, lost)| lost.acknowledged);
     let count = rows.len() as u64;
     let struck = struck.or_else(|| fault_on_primary(run));
+    let judged = judged && audited.loss_unjudged.is_none();
     Lost {
+        unjudged: audited.loss_unjudged.clone(),
         // A loss that was found is proven, also where the rest could not be judged; none found is not.
         count: (judged || count > 0).then_some(count),
         rpo: rpo(
@@ -251,6 +253,9 @@ fn isolated(run: &Gathered, audited: &Audited) -> Known<Isolated> {
             span_us = span_us.max(lost.acknowledged.0.saturating_sub(from.0));
         }
     }
+    if let (0, Some(why)) = (count, &audited.loss_unjudged) {
+        return Known::missing(why.clone());
+    }
     Known::Observed(Isolated {
         count,
         span_ms: span_us as f64 / 1000.0,
@@ -286,6 +291,7 @@ fn unaudited(run: &Gathered) -> Ledger {
         at_risk: Known::missing(why),
         lost: Lost {
             count: None,
+            unjudged: None,
             rpo: Known::missing(why),
             rpo_bytes: None,
             shape: None,

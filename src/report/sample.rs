@@ -266,6 +266,7 @@ pub fn pass() -> RunResult {
             at_risk: Known::Observed(37),
             lost: Lost {
                 count: Some(0),
+                unjudged: None,
                 rpo: Known::Observed(bounds(0.0, 0.0)),
                 rpo_bytes: Some(0),
                 shape: None,
@@ -342,6 +343,7 @@ pub fn loss() -> RunResult {
     lost.verdict = Verdict::Fail;
     result.ledger.lost = Lost {
         count: Some(3),
+        unjudged: None,
         rpo: Known::Observed(bounds(41.0, 63.0)),
         rpo_bytes: Some(1_840),
         shape: Some("suffix".to_owned()),
@@ -512,6 +514,7 @@ pub fn nothing_observed() -> RunResult {
         at_risk: Known::missing(why),
         lost: Lost {
             count: None,
+            unjudged: None,
             rpo: Known::missing(why),
             rpo_bytes: None,
             shape: None,
