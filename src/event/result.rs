@@ -354,6 +354,36 @@ pub struct Ledger {
 }
 
 impl Ledger {
+    /// One that nobody compared with any rows, and of which nothing is counted yet.
+    #[must_use]
+    pub fn unjudged(why: &str, converged_ms: Known<f64>) -> Self {
+        Self {
+            judged: false,
+            unjudged: Some(why.to_owned()),
+            converged_ms,
+            attempted: 0,
+            acknowledged: 0,
+            failed: 0,
+            in_doubt: InDoubt::default(),
+            at_risk: Known::missing(why),
+            lost: Lost {
+                count: None,
+                unjudged: None,
+                rpo: Known::missing(why),
+                rpo_bytes: None,
+                shape: None,
+                found_in_old_data: None,
+                first: Vec::new(),
+            },
+            isolated: Known::missing(why),
+            phantom: 0,
+            unexpected: 0,
+            duplicated: 0,
+            diverged_nodes: Vec::new(),
+            channels: BTreeMap::new(),
+        }
+    }
+
     /// Why nobody knows how many commits were lost, or whether more were than are counted.
     #[must_use]
     pub fn loss_unjudged(&self) -> Option<&str> {

@@ -280,31 +280,7 @@ fn unaudited(run: &Gathered) -> Ledger {
     } else {
         "nothing was audited"
     };
-    let mut ledger = Ledger {
-        judged: false,
-        unjudged: Some(why.to_owned()),
-        converged_ms: converged(run),
-        attempted: 0,
-        acknowledged: 0,
-        failed: 0,
-        in_doubt: InDoubt::default(),
-        at_risk: Known::missing(why),
-        lost: Lost {
-            count: None,
-            unjudged: None,
-            rpo: Known::missing(why),
-            rpo_bytes: None,
-            shape: None,
-            found_in_old_data: None,
-            first: Vec::new(),
-        },
-        isolated: Known::missing(why),
-        phantom: 0,
-        unexpected: 0,
-        duplicated: 0,
-        diverged_nodes: Vec::new(),
-        channels: BTreeMap::new(),
-    };
+    let mut ledger = Ledger::unjudged(why, converged(run));
     for (name, channel) in &run.channels {
         // What writes nothing has no part in the ledger.
         if !channel.kind().writes() {

@@ -503,31 +503,7 @@ pub fn nothing_observed() -> RunResult {
         warm: Known::missing(why),
         waited_ms: 0.0,
     };
-    result.ledger = Ledger {
-        judged: false,
-        unjudged: Some(why.to_owned()),
-        converged_ms: Known::missing(why),
-        attempted: 0,
-        acknowledged: 0,
-        failed: 0,
-        in_doubt: InDoubt::default(),
-        at_risk: Known::missing(why),
-        lost: Lost {
-            count: None,
-            unjudged: None,
-            rpo: Known::missing(why),
-            rpo_bytes: None,
-            shape: None,
-            found_in_old_data: None,
-            first: Vec::new(),
-        },
-        isolated: Known::missing(why),
-        phantom: 0,
-        unexpected: 0,
-        duplicated: 0,
-        diverged_nodes: Vec::new(),
-        channels: BTreeMap::new(),
-    };
+    result.ledger = Ledger::unjudged(why, Known::missing(why));
     result.two_writers.not_observed = vec!["node-1".to_owned(), "node-2".to_owned()];
     result.state_left = StateLeft {
         primary: None,
