@@ -29,6 +29,11 @@ shipped![
     "primary-freeze",
     "primary-cut-off",
     "lagging-promotion",
+    "cascading-failovers",
+    "stale-primary-returns",
+    "rolling-restart",
+    "replica-rebuild",
+    "abandoned-slot",
 ];
 
 /// The shipped drill of a name.

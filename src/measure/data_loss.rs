@@ -184,6 +184,9 @@ fn rpo(earliest: Option<Stamp>, struck: Option<&Done>, judged: bool) -> Known<Bo
         }),
         (None, _) => Known::missing("loss could not be judged"),
         (Some(_), None) => Known::missing("there was no fault to count from"),
+        (Some(earliest), Some(fault)) if earliest > fault.struck_by() => {
+            Known::missing("all that was lost was acknowledged after the fault")
+        }
         (Some(earliest), Some(fault)) => {
             let before = |at: Stamp| at.0.saturating_sub(earliest.0) as f64 / 1000.0;
             Known::Observed(Bounds {
@@ -210,9 +213,15 @@ fn shape(
             |convergence: &crate::event::Convergence| convergence.history.contains(&timeline);
         run.convergence.as_ref().is_some_and(stays)
     };
-    let by_new = rows
-        .iter()
-        .any(|(_, lost)| old.is_some_and(|old| lost.timeline > old) && in_service(lost.timeline));
+    // In a drill of several failovers each loses the end of the timeline that it ended.
+    let ended_later = |timeline: u32| {
+        let mut led = run.acts.origins().filter_map(|act| act.before.as_ref());
+        led.any(|(_, led)| *led == timeline)
+    };
+    let by_new = rows.iter().any(|(_, lost)| {
+        let newer = old.is_some_and(|old| lost.timeline > old);
+        newer && in_service(lost.timeline) && !ended_later(lost.timeline)
+    });
     let shape = if by_new {
         "new_timeline"
     } else if rows.iter().any(|(writer, _)| !writer.suffix) {

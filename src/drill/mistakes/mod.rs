@@ -4,6 +4,7 @@ mod across;
 mod brought;
 mod endpoints;
 mod fields;
+mod in_turn;
 mod variables;
 mod whole_files;
 

@@ -34,6 +34,18 @@ fn rows_that_the_timeline_in_service_acknowledged_are_another_fault() {
 }
 
 #[test]
+fn each_of_several_failovers_loses_the_end_of_the_timeline_that_it_ended() {
+    let mut audited = clean_audit();
+    audited.writers[1].lost = vec![lost(400, 8_000, "node-2", 2)];
+    let story = crash()
+        .act(ActKind::Fault, (7, "kill", "node-2"), (8_100, 8_110, 8_120))
+        .audit(13_000, &[1, 2, 3], audited)
+        .ended(12_000);
+    let result = result_of(&story.entries(), 0, false);
+    assert_eq!(result.ledger.lost.shape.as_deref(), Some("suffix"));
+}
+
+#[test]
 fn nothing_at_risk_can_be_demanded_away() {
     let mut audited = clean_audit();
     audited.at_risk = Some(0);

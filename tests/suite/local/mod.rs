@@ -6,6 +6,7 @@ mod doctor;
 mod drills;
 mod extras;
 mod full_disk;
+mod further_drills;
 mod known_outages;
 mod language;
 mod late_steps;
