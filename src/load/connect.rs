@@ -1,6 +1,7 @@
 //! Opening a session for a probe, within its deadline and within the seats of the node it leads to.
 
 use super::evidence::Evidence;
+use super::outcome;
 use super::probes::{Channel, Probes};
 use super::room::Ticket;
 use super::{LoadPlan, Route};
@@ -44,6 +45,27 @@ impl LoadPlan {
             Route::Node(node) => self.nodes.get(node).map(|node| &node.probe),
         };
         address.map(|address| address.named(self.application()))
+    }
+}
+
+/// Opens a session for slot `k`; settles the slot where there is none.
+pub(super) async fn open_or_settle(
+    probes: &Probes,
+    (channel, route): (Channel, Route),
+    deadline: Duration,
+    k: u64,
+) -> Option<Seated> {
+    match open(probes, (channel, route), deadline).await {
+        Ok(seated) => Some(seated),
+        Err(NoSession::NoSeat) => {
+            probes.not_sent(channel, k);
+            None
+        }
+        Err(NoSession::Failed(error)) => {
+            probes.refused(channel, route, error.class);
+            probes.settle(channel, k, outcome::of_error(&error), None);
+            None
+        }
     }
 }
 

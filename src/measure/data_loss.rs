@@ -137,7 +137,9 @@ fn lost(
     rows.sort_by_key(|(_, lost)| lost.acknowledged);
     let count = rows.len() as u64;
     let struck = struck.or_else(|| fault_on_primary(run));
+    let judged = judged && audited.loss_unjudged.is_none();
     Lost {
+        unjudged: audited.loss_unjudged.clone(),
         // A loss that was found is proven, also where the rest could not be judged; none found is not.
         count: (judged || count > 0).then_some(count),
         rpo: rpo(
@@ -260,6 +262,9 @@ fn isolated(run: &Gathered, audited: &Audited) -> Known<Isolated> {
             span_us = span_us.max(lost.acknowledged.0.saturating_sub(from.0));
         }
     }
+    if let (0, Some(why)) = (count, &audited.loss_unjudged) {
+        return Known::missing(why.clone());
+    }
     Known::Observed(Isolated {
         count,
         span_ms: span_us as f64 / 1000.0,
@@ -284,30 +289,7 @@ fn unaudited(run: &Gathered) -> Ledger {
     } else {
         "nothing was audited"
     };
-    let mut ledger = Ledger {
-        judged: false,
-        unjudged: Some(why.to_owned()),
-        converged_ms: converged(run),
-        attempted: 0,
-        acknowledged: 0,
-        failed: 0,
-        in_doubt: InDoubt::default(),
-        at_risk: Known::missing(why),
-        lost: Lost {
-            count: None,
-            rpo: Known::missing(why),
-            rpo_bytes: None,
-            shape: None,
-            found_in_old_data: None,
-            first: Vec::new(),
-        },
-        isolated: Known::missing(why),
-        phantom: 0,
-        unexpected: 0,
-        duplicated: 0,
-        diverged_nodes: Vec::new(),
-        channels: BTreeMap::new(),
-    };
+    let mut ledger = Ledger::unjudged(why, converged(run));
     for (name, channel) in &run.channels {
         // What writes nothing has no part in the ledger.
         if !channel.kind().writes() {

@@ -11,6 +11,7 @@ mod known_outages;
 mod language;
 mod late_steps;
 mod neighbours;
+mod own_limit;
 mod past_runs;
 mod refusals;
 mod secrets;
