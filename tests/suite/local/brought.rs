@@ -3,7 +3,7 @@
 
 use super::{LONG, available};
 use crate::interrupted::BUSY;
-use crate::support::{Finished, Firedrill, Turn};
+use crate::support::{Finished, Firedrill, Turn, by_machine};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
@@ -41,7 +41,7 @@ fn run(sandbox: &Firedrill, steps: &str) -> (Finished, Value) {
             .into_iter()
             .flatten()
             .filter_map(Value::as_str)
-            .any(|why| why.starts_with("baseline unfit") || why.starts_with("observer "));
+            .any(by_machine);
         if !disturbed {
             return (finished, result);
         }

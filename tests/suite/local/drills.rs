@@ -5,11 +5,14 @@
 //! itself disturbed (an unfit baseline, a late observer) says nothing of the drill and is drawn again.
 
 use super::{LONG, available};
-use crate::support::{Firedrill, Turn, package};
+use crate::support::{Firedrill, Turn, by_machine, package};
 use serde_json::Value;
+use std::time::Duration;
 
 /// How often a run is drawn again that the machine disturbed.
 const DRAWS: usize = 6;
+/// Before the second draw, twice as long before the third, and so on.
+const PAUSE: Duration = Duration::from_secs(5);
 
 /// A run that took place as planned.
 struct Ran {
@@ -32,6 +35,8 @@ fn run(drill: &str, arguments: &[&str]) -> Option<Ran> {
             return Some(ran);
         }
         println!("drawn again: {}", ran.result["reasons"]);
+        // What keeps the machine busy may be over by then.
+        std::thread::sleep(PAUSE * seed as u32);
     }
     panic!("{drill}: the machine disturbed {DRAWS} runs in a row");
 }
@@ -73,12 +78,6 @@ fn fits_the_schema(sandbox: &Firedrill, result: &Value) {
 /// Whether the run is invalid because of what the machine did to the observer, and not because of what
 /// firedrill did.
 fn was_disturbed(ran: &Ran) -> bool {
-    let by_machine = |reason: &str| {
-        ["baseline unfit", "observer ", "the machine slept"]
-            .iter()
-            .any(|begin| reason.starts_with(begin))
-            || reason.contains("before the first fault")
-    };
     ran.code == 4 && texts(&ran.result["reasons"]).any(by_machine)
 }
 

@@ -1,10 +1,12 @@
 //! How a test starts the program; no test in here.
 
+mod disturbance;
 mod firedrill;
 mod leftovers;
 mod text;
 mod turns;
 
+pub use disturbance::by_machine;
 pub use firedrill::{Finished, Firedrill};
 pub use leftovers::processes;
 pub use text::{package, read, section};
