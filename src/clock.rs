@@ -74,6 +74,18 @@ impl Clock {
         }
     }
 
+    /// The wall clock that many seconds ago, for names only; by a virtual clock what stands for it, so that
+    /// nothing in such a run depends on the day.
+    #[must_use]
+    pub fn wall_before(&self, seconds: u64) -> jiff::Timestamp {
+        let now = match self.source {
+            Source::Machine { .. } => wall(),
+            Source::Runtime { .. } => virtual_wall(0),
+        };
+        let ago = jiff::SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX));
+        now.checked_sub(ago).unwrap_or(jiff::Timestamp::MIN)
+    }
+
     /// Sleeps until a moment of this clock.
     pub async fn sleep_until(&self, moment: Stamp) {
         let now = self.now();
@@ -114,9 +126,16 @@ pub fn wall() -> jiff::Timestamp {
     jiff::Timestamp::now()
 }
 
-/// The wall clock that many seconds ago, for names only.
-#[must_use]
-pub fn wall_before(seconds: u64) -> jiff::Timestamp {
-    let ago = jiff::SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX));
-    wall().checked_sub(ago).unwrap_or(jiff::Timestamp::MIN)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_virtual_clock_knows_no_day() {
+        let clock = Clock::of_runtime();
+        let two_weeks = clock.wall_before(14 * 86_400);
+        assert_eq!(two_weeks.to_string(), "1999-12-18T00:00:00Z");
+        assert_eq!(clock.wall_before(u64::MAX), jiff::Timestamp::MIN);
+        assert!(Clock::start().wall_before(1) > two_weeks);
+    }
 }

@@ -125,6 +125,7 @@ async fn probe(server: &Server, rate: u64, run: &str, side: &mut Side) {
         },
         durability_of: None,
         synchronous_commit: None,
+        loss_unjudged: None,
         retention: Retention::default(),
         folder: folder.path().to_owned(),
     };

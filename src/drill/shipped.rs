@@ -32,6 +32,11 @@ shipped![
     "reconnect-storm",
     "idle-sessions",
     "lagging-promotion",
+    "cascading-failovers",
+    "stale-primary-returns",
+    "rolling-restart",
+    "replica-rebuild",
+    "abandoned-slot",
 ];
 
 /// The shipped drill of a name.

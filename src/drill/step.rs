@@ -272,6 +272,8 @@ steps! {
     Cut(fault::cut::Cut): "cut", fault;
     /// A standby receives and does not replay.
     PauseReplay(fault::pause_replay::PauseReplay): "pause_replay", fault;
+    /// A standby loses its data and is made anew.
+    LoseData(fault::lose_data::LoseData): "lose_data", fault;
     /// Waits for service on a newer timeline.
     FailOver(FailOver): "fail_over", step;
     /// Makes a standby the primary without a loss.

@@ -40,7 +40,7 @@ pub struct TargetFile {
     #[serde(default)]
     pub identities: IdentitiesFile,
     /// The role whose synchronous_commit the probes commit with: your application's, so that what it can lose
-    /// is what is looked for.
+    /// is what is looked for. Where it cannot be told, whether anything was lost is unknown.
     #[serde(default)]
     pub durability_of: Option<String>,
     /// How long rows of earlier runs stay in a ledger that a DBA made.

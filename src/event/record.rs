@@ -475,6 +475,9 @@ pub struct Convergence {
 pub struct Audited {
     /// Whether it could be judged, and why not.
     pub unjudged: Option<String>,
+    /// Why the application may lose what the probes do not: they may commit more durably than it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss_unjudged: Option<String>,
     /// The writers (one per session or fresh channel), and what became of their keys.
     pub writers: Vec<WriterAudit>,
     /// Nodes whose rows differ from the writable node's, with one line on how.

@@ -357,6 +357,45 @@ pub struct Ledger {
     pub channels: BTreeMap<String, LedgerChannel>,
 }
 
+impl Ledger {
+    /// One that nobody compared with any rows, and of which nothing is counted yet.
+    #[must_use]
+    pub fn unjudged(why: &str, converged_ms: Known<f64>) -> Self {
+        Self {
+            judged: false,
+            unjudged: Some(why.to_owned()),
+            converged_ms,
+            attempted: 0,
+            acknowledged: 0,
+            failed: 0,
+            in_doubt: InDoubt::default(),
+            at_risk: Known::missing(why),
+            lost: Lost {
+                count: None,
+                unjudged: None,
+                rpo: Known::missing(why),
+                rpo_bytes: None,
+                shape: None,
+                found_in_old_data: None,
+                first: Vec::new(),
+            },
+            isolated: Known::missing(why),
+            phantom: 0,
+            unexpected: 0,
+            duplicated: 0,
+            diverged_nodes: Vec::new(),
+            channels: BTreeMap::new(),
+        }
+    }
+
+    /// Why nobody knows how many commits were lost, or whether more were than are counted.
+    #[must_use]
+    pub fn loss_unjudged(&self) -> Option<&str> {
+        let whole = self.unjudged.as_deref();
+        whole.or(self.lost.unjudged.as_deref())
+    }
+}
+
 /// The ledger of one channel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LedgerChannel {
@@ -384,6 +423,10 @@ pub struct InDoubt {
 pub struct Lost {
     /// How many; null when it could not be judged.
     pub count: Option<u64>,
+    /// Why loss could not be judged although the rest of the ledger was: the application may commit less
+    /// durably than the probes. A count beside it is proven, and there may be more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unjudged: Option<String>,
     /// f0 minus the time of the earliest lost acknowledgement.
     pub rpo: Known<Bounds>,
     /// The old primary's last flushed LSN minus the fork LSN.

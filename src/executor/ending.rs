@@ -1,7 +1,6 @@
 //! How every run ends, in the order that makes its facts true: loads and writers stop, and with them the
-//! program beside them, everything is undone,
-//! left-over sessions are ended, the cluster converges, the ledger is audited, what firedrill made is
-//! removed.
+//! program beside them, everything is undone, left-over sessions are ended, the cluster converges, the ledger
+//! is audited, what firedrill made is removed.
 
 use super::background::Background;
 use super::cluster_watch::{ClusterWatch, DEADLINE};
@@ -10,7 +9,7 @@ use super::step_runner::StepRunner;
 use crate::event::{Audited, Convergence, Event, RunEnded};
 use crate::load::ledger::Ledger;
 use crate::load::prober::Prober;
-use crate::load::{LoadPlan, audit, ledger_table};
+use crate::load::{LoadPlan, audit, leftovers};
 use crate::recovery_action::{self, Acting};
 use crate::target::see_cluster;
 use crate::undo::guard::Urgency;
@@ -77,7 +76,7 @@ pub(super) async fn end(ending: Ending<'_>) -> RunEnded {
     // A server goes on with a statement whose client is gone.
     if runner.loads.any() {
         let (nodes, name) = (load.observed(), load.clients_application());
-        let left = ledger_table::terminate_leftovers(&nodes, &name, LEFTOVERS);
+        let left = leftovers::terminate(&nodes, &name, LEFTOVERS);
         tokio::select! {
             biased;
             _ = left => {}
@@ -157,8 +156,7 @@ async fn bring_back(runner: &StepRunner, number: u32) {
 /// may commit after the writers stopped.
 async fn judge(runner: &mut StepRunner, load: &LoadPlan, ledger: Ledger) {
     // A node that does not answer keeps the cluster from converging, which says it better.
-    let _ =
-        ledger_table::terminate_leftovers(&load.observed(), &load.application(), LEFTOVERS).await;
+    let _ = leftovers::terminate(&load.observed(), &load.application(), LEFTOVERS).await;
     let convergence = converge(
         runner.target.as_ref(),
         &load.run,
@@ -174,6 +172,7 @@ async fn judge(runner: &mut StepRunner, load: &LoadPlan, ledger: Ledger) {
             ..Audited::default()
         },
     };
+    audited.loss_unjudged.clone_from(&load.loss_unjudged);
     if let Ok(Some(evidence)) = runner
         .target
         .recovery()

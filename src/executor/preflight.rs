@@ -4,8 +4,10 @@ use super::cluster_watch::DEADLINE;
 use crate::clock::Clock;
 use crate::event::cluster::{ClusterSeen, Standing};
 use crate::load::LoadPlan;
-use crate::load::durability;
-use crate::load::ledger_table::{self, Prepared, Room, TableError};
+use crate::load::capacity::{self, Room};
+use crate::load::durability::{self, Durability};
+use crate::load::ledger_error::LedgerError;
+use crate::load::ledger_table::{self, Prepared};
 use crate::load::retention;
 use crate::role::sql::ClusterEye;
 use crate::sql::{Address, Session};
@@ -39,9 +41,8 @@ pub struct Fit {
     pub room: Room,
     /// The ledger's table was made by this run, and is to be removed with it.
     pub made_ledger: bool,
-    /// The synchronous_commit that the probes commit with, where the target names a role: the value, and
-    /// whether it is another than the probe's own.
-    pub durability: Option<(String, bool)>,
+    /// How the probes come to commit as durably as the role that the target names, where it names one.
+    pub durability: Option<Durability>,
 }
 
 /// Looks at everything that must hold. `clients` are sessions of loads on one node, beside the probes'.
@@ -58,21 +59,20 @@ pub async fn preflight(
     let seen = whole_cluster(target, clock).await?;
     let (primary, _) = seen.leader().ok_or_else(|| unfit_cluster(&seen))?;
     let act = target.act_access(primary);
-    let room = ledger_table::preflight(&act, &load.writer.user, sessions)
+    let room = capacity::preflight(&act, &load.writer.user, sessions)
         .await
         .map_err(ledger)?;
     let prepared = ledger_table::prepare(&act, &load.writer.user)
         .await
         .map_err(ledger)?;
     if prepared == Prepared::Found {
-        let oldest = crate::clock::wall_before(load.retention.keep_s)
-            .strftime("%Y%m%dt%H%M%S")
-            .to_string();
+        let oldest = clock.wall_before(load.retention.keep_s);
+        let oldest = oldest.strftime("%Y%m%dt%H%M%S").to_string();
         retention::enforce(&load.writer, load.retention, &oldest, &load.run)
             .await
             .map_err(ledger)?;
     }
-    let durability = durability(&act, load).await.map_err(ledger)?;
+    let durability = durability(&act, load).await?;
     ledger_table::wait_everywhere(&load.observed(), LIMIT)
         .await
         .map_err(ledger)?;
@@ -82,7 +82,7 @@ pub async fn preflight(
     for extra in &load.extras {
         let user = &extra.address.user;
         if *user != load.writer.user && !extra.pooled {
-            ledger_table::role_may_hold(&act, user, sessions)
+            capacity::role_may_hold(&act, user, sessions)
                 .await
                 .map_err(ledger)?;
         }
@@ -104,15 +104,22 @@ pub async fn preflight(
     })
 }
 
-/// The setting of the role that `durability_of` names, if it names one.
-async fn durability(act: &Address, load: &LoadPlan) -> Result<Option<(String, bool)>, TableError> {
+/// How durably the role commits that `durability_of` names, if it names one.
+async fn durability(act: &Address, load: &LoadPlan) -> Result<Option<Durability>, Unfit> {
     let Some(role) = &load.durability_of else {
         return Ok(None);
     };
-    let wanted = durability::of_role(act, role).await?;
-    let own = durability::of_role(act, &load.writer.user).await?;
-    let differs = wanted != own;
-    Ok(Some((wanted, differs)))
+    let writing = load.extras.iter().filter(|extra| extra.writes);
+    let mut probes = vec![load.writer.user.as_str()];
+    probes.extend(writing.map(|extra| extra.address.user.as_str()));
+    match durability::as_role(act, role, &probes).await {
+        Ok(durability) => Ok(Some(durability)),
+        Err(error) => Err(Unfit {
+            what: error.to_string(),
+            next: "name the role that your application logs in as, or take durability_of out"
+                .to_owned(),
+        }),
+    }
 }
 
 /// Waits for one primary and all others streaming with little lag.
@@ -227,7 +234,7 @@ async fn reach(name: &str, address: &Address, clock: Clock, limit: Duration) -> 
     }
 }
 
-fn ledger(error: TableError) -> Unfit {
+fn ledger(error: LedgerError) -> Unfit {
     Unfit {
         what: format!("the ledger cannot be kept: {error}"),
         next:

@@ -284,12 +284,22 @@ impl StepRunner {
         fault: &dyn Fault,
         nodes: &[(String, String)],
     ) -> StepOutcome {
-        for node in nodes {
+        for (done, node) in nodes.iter().enumerate() {
+            // Between two nodes nothing is half done.
+            if let Some((by, _)) = self.stops.level().asked().filter(|_| done > 0) {
+                let why = format!("stopped by {by} before {}", node.0);
+                return StepOutcome::Skipped { why };
+            }
             let node = node.clone();
             let aimed = [Aimed { step, fault, node }];
             match self.inject(&aimed).await.pop() {
                 Some(StepOutcome::Done) | None => {}
                 Some(other) => return other,
+            }
+            if fault.returns_in_turn()
+                && let Err(why) = self.undoing.lock().await.undo_step(step).await
+            {
+                return StepOutcome::Failed { why };
             }
         }
         StepOutcome::Done

@@ -20,7 +20,7 @@ pub struct Kill {
     pub id: Option<String>,
     /// The node that is hit.
     pub node: NodeRef,
-    /// When it comes back: on_undo (the default), by_itself, or `{ after: 30s }`.
+    /// When it comes back: on_undo (the default), in_turn, by_itself, or `{ after: 30s }`.
     #[serde(default)]
     pub returns: Returns,
 }
@@ -51,6 +51,9 @@ impl Fault for Kill {
     }
     fn returns_after(&self) -> Option<Duration> {
         self.returns.after()
+    }
+    fn returns_in_turn(&self) -> bool {
+        self.returns.in_turn()
     }
     async fn prepare(
         &self,

@@ -9,6 +9,7 @@ pub mod cut;
 pub mod freeze;
 pub mod kill;
 pub mod kill_process;
+pub mod lose_data;
 pub mod pause_replay;
 mod powered_off;
 mod returns;
@@ -62,6 +63,7 @@ pub fn undo_from_journal(fault: &str, facts: &serde_json::Value) -> Option<Box<d
         "freeze" => freeze::from_facts(facts),
         "cut" => cut::from_facts(facts),
         "pause_replay" => pause_replay::from_facts(facts),
+        "lose_data" => lose_data::from_facts(facts),
         "sql" => sql::from_facts(facts),
         "command" => command::from_facts(facts),
         _ => None,
@@ -108,6 +110,10 @@ pub trait Fault: Send + Sync + std::fmt::Debug {
     /// After which time from its proof firedrill lets the node come back as in life, where the drill says so.
     fn returns_after(&self) -> Option<Duration> {
         None
+    }
+    /// Whether its undo belongs to its step: each node is put back, and that verified, before the next is hit.
+    fn returns_in_turn(&self) -> bool {
+        false
     }
     /// How long its effect may take to show.
     fn limit(&self) -> Duration {

@@ -15,6 +15,9 @@ pub enum Returns {
     OnUndo,
     /// Whoever watches over it, a supervisor or a restart policy, may start it.
     ByItself,
+    /// It is put back safely and verified as soon as it is down, before the next node of the step is hit: a
+    /// restart, one node after the other.
+    InTurn,
     /// firedrill starts it after this time as it would come back in life, unfenced: as `release` does.
     After(Duration),
 }
@@ -30,6 +33,7 @@ impl Returns {
         match self {
             Self::OnUndo => String::new(),
             Self::ByItself => "; who watches over it may start it".to_owned(),
+            Self::InTurn => "; started again at once, one node at a time".to_owned(),
             Self::After(time) => format!("; started again after {time} as in life, unfenced"),
         }
     }
@@ -38,15 +42,20 @@ impl Returns {
     pub(super) fn after(self) -> Option<std::time::Duration> {
         match self {
             Self::After(time) => Some(time.get()),
-            Self::OnUndo | Self::ByItself => None,
+            Self::OnUndo | Self::ByItself | Self::InTurn => None,
         }
+    }
+
+    /// Whether its undo belongs to the step itself.
+    pub(super) fn in_turn(self) -> bool {
+        self == Self::InTurn
     }
 
     /// Refuses what only a target with a supervisor could do; the plan has refused it before.
     pub(super) fn kept_down(self) -> Result<(), TargetError> {
         match self {
             Self::ByItself => Err(lacks("leave a dead node to its supervisor")),
-            Self::OnUndo | Self::After(_) => Ok(()),
+            Self::OnUndo | Self::InTurn | Self::After(_) => Ok(()),
         }
     }
 }

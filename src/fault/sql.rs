@@ -5,6 +5,10 @@
 //! while the change stands, and is true again when it is undone. Without `undo` the drill says
 //! `changes: nothing`, and the statement is only asked.
 //!
+//! A simulated server reads none of it. There a change stands from its statement to its undo, which the
+//! check then tells, and a question is taken for answered as the drill expects: a drill is rehearsed so,
+//! and what is noted says that nothing was run.
+//!
 //! The statements are logged as the drill file has them. Of an answer the number of rows is logged, and its
 //! first value only where the step says `note: value`.
 
@@ -13,7 +17,7 @@ use crate::drill::duration::Duration as Time;
 use crate::event::cluster::ClusterSeen;
 use crate::event::slots::ErrorClass;
 use crate::role::NodeRef;
-use crate::sql::{Session, SqlError};
+use crate::sql::{Asks, Brought as Meant, Session, SqlError, Statement as Sent};
 use crate::target::{Capability, Target, TargetError};
 use crate::undo::in_place;
 use crate::undo::{Around, Standing, Undo};
@@ -97,15 +101,39 @@ impl Sql {
     /// # Errors
     /// When the node cannot be asked, the statement fails, or the limit passes.
     pub async fn ask(&self, target: &dyn Target, node: &str) -> Result<Brought, TargetError> {
-        let rows = rows(target, node, &self.run, self.within.get())
+        let meant = match (&self.undo, &self.check) {
+            (Some(_), Some(check)) => Meant::Change {
+                check: check.clone(),
+            },
+            _ => Meant::Question {
+                expects: self.expect.clone(),
+            },
+        };
+        let sent = Sent::new(self.run.as_str(), Asks::Brought(meant));
+        let answered = answered(target, node, sent, self.within.get())
             .await
             .map_err(|error| TargetError::new(format!("sql on {node}"), error))?;
-        Ok(self.brought(&rows, node))
+        Ok(match answered.read {
+            true => self.brought(&answered.rows, node),
+            false => Brought {
+                note: self.not_run(node),
+                unexpected: None,
+            },
+        })
     }
 
     /// The node, to be changed.
     pub(crate) fn node_mut(&mut self) -> Option<&mut NodeRef> {
         Some(&mut self.node)
+    }
+
+    /// What is noted where the server reads no SQL.
+    fn not_run(&self, node: &str) -> String {
+        let answer = match self.expect {
+            Some(_) => ", and its answer is taken to be the expected one",
+            None => "",
+        };
+        format!("{node}: not run, since a simulated server reads no SQL{answer}")
     }
 
     fn brought(&self, rows: &[Vec<Option<String>>], node: &str) -> Brought {
@@ -153,14 +181,24 @@ pub fn in_one_line(text: &str) -> String {
     }
 }
 
-async fn rows(
+/// The rows of an answer.
+struct Answered {
+    rows: Vec<Vec<Option<String>>>,
+    /// Whether the server read the statement.
+    read: bool,
+}
+
+async fn answered(
     target: &dyn Target,
     node: &str,
-    statement: &str,
+    statement: Sent<'_>,
     within: Duration,
-) -> Result<Vec<Vec<Option<String>>>, SqlError> {
+) -> Result<Answered, SqlError> {
     let session = Session::connect(&target.act_access(node), within).await?;
-    Ok(session.query(statement, within).await?.rows)
+    Ok(Answered {
+        rows: session.query(statement, within).await?.rows,
+        read: session.reads_sql(),
+    })
 }
 
 #[async_trait]
@@ -260,14 +298,16 @@ impl Statement {
     async fn undo(&self, target: &dyn Target) -> Result<(), TargetError> {
         let node = &self.hit.node;
         let failed = |node: &str, error| TargetError::new(format!("undo sql on {node}"), error);
-        match rows(target, node, &self.undo, self.within()).await {
+        let check = self.check.clone();
+        let undo = Sent::new(self.undo.as_str(), Asks::Brought(Meant::Undo { check }));
+        match answered(target, node, undo.again(), self.within()).await {
             Ok(_) => Ok(()),
             Err(error) if error.class == ErrorClass::ReadOnly => {
                 let seen = in_place::look(target).await;
                 let Some((leader, _)) = seen.leader().filter(|(leader, _)| leader != node) else {
                     return Err(failed(node, error));
                 };
-                rows(target, leader, &self.undo, self.within())
+                answered(target, leader, undo, self.within())
                     .await
                     .map(drop)
                     .map_err(|error| failed(leader, error))
@@ -290,10 +330,12 @@ impl Undo for Statement {
     }
     async fn standing(&self, target: &dyn Target) -> Result<Standing, TargetError> {
         let node = &self.hit.node;
-        let rows = rows(target, node, &self.check, self.within())
+        let check = self.check.clone();
+        let check = Sent::new(self.check.as_str(), Asks::Brought(Meant::Check { check }));
+        let answered = answered(target, node, check, self.within())
             .await
             .map_err(|error| TargetError::new(format!("check on {node}"), error))?;
-        let first = rows.into_iter().next().unwrap_or_default();
+        let first = answered.rows.into_iter().next().unwrap_or_default();
         let value = first.into_iter().next().flatten();
         Ok(match value.as_deref() {
             Some("t" | "true") => Standing::Back(format!("its check is true on {node}")),

@@ -34,7 +34,7 @@ pub struct Stop {
     /// How: fast (the default) or immediate.
     #[serde(default)]
     pub mode: StopMode,
-    /// When it comes back: on_undo (the default), by_itself, or `{ after: 30s }`.
+    /// When it comes back: on_undo (the default), in_turn, by_itself, or `{ after: 30s }`.
     #[serde(default)]
     pub returns: Returns,
 }
@@ -66,6 +66,9 @@ impl Fault for Stop {
     }
     fn returns_after(&self) -> Option<Duration> {
         self.returns.after()
+    }
+    fn returns_in_turn(&self) -> bool {
+        self.returns.in_turn()
     }
     async fn prepare(
         &self,

@@ -250,12 +250,19 @@ impl Story {
                 lost + writer.lost.len() as u64,
             )
         });
-        let text = format!(
+        let mut text = format!(
             "the ledger was compared: {} of {} lost",
             figures::number(lost),
             figures::count(acknowledged, "acknowledged commit")
         );
-        let paint = if lost == 0 { Paint::Good } else { Paint::Bad };
+        if let Some(why) = &audited.loss_unjudged {
+            text.push_str(&format!(", but {why}"));
+        }
+        let paint = match (lost, &audited.loss_unjudged) {
+            (0, None) => Paint::Good,
+            (0, Some(_)) => Paint::Doubt,
+            _ => Paint::Bad,
+        };
         Line {
             at,
             text,

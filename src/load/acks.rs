@@ -152,13 +152,12 @@ mod tests {
     use crate::load::ledger_file::Writing;
 
     /// Acknowledges keys 1.. of one writer with these (timeline, position), 10 µs apart.
-    fn written(acks: &[(u32, u64)]) -> tempfile::TempDir {
+    fn written(acks: impl IntoIterator<Item = (u32, u64)>) -> (tempfile::TempDir, Ledger) {
         let folder = tempfile::tempdir().unwrap();
         let mut ledger = Ledger::create(folder.path(), "r", Writing::Behind).unwrap();
         let writer = ledger.add_writer("writer_pinned");
         ledger.add_server(1, "127.0.0.1:1".into());
-        for (at, (timeline, lsn)) in acks.iter().enumerate() {
-            let seq = at as u64 + 1;
+        for (seq, (timeline, lsn)) in (1..).zip(acks) {
             ledger.settle(KeyRecord {
                 writer,
                 seq,
@@ -167,14 +166,14 @@ mod tests {
                 outcome: Outcome::Acknowledged,
                 told: Told {
                     server: 1,
-                    timeline: *timeline,
-                    lsn: *lsn,
+                    timeline,
+                    lsn,
                 },
             });
         }
         ledger.name_server(1, "node-1");
         ledger.finish().unwrap();
-        folder
+        (folder, ledger)
     }
 
     fn asked(lost: &[u64]) -> Asked {
@@ -192,7 +191,7 @@ mod tests {
 
     #[test]
     fn the_end_of_a_timeline_is_a_suffix_and_a_gap_is_a_hole() {
-        let folder = written(&[(1, 100), (1, 200), (1, 300), (1, 400), (2, 250), (2, 500)]);
+        let (folder, _) = written([(1, 100), (1, 200), (1, 300), (1, 400), (2, 250), (2, 500)]);
         let acks = find(folder.path(), &asked(&[3, 4]), None).unwrap();
         assert!(acks.holes.is_empty());
         assert_eq!(acks.at_risk, Some(2), "the last one is the new timeline's");
@@ -212,24 +211,7 @@ mod tests {
 
     #[test]
     fn where_it_is_known_what_lies_where_little_is_read_and_the_answer_is_the_same() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut ledger = Ledger::create(folder.path(), "r", Writing::Behind).unwrap();
-        let writer = ledger.add_writer("writer_pinned");
-        for seq in 1..=20_000 {
-            ledger.settle(KeyRecord {
-                writer,
-                seq,
-                sent: Stamp(seq * 10),
-                settled: Stamp(seq * 10 + 2),
-                outcome: Outcome::Acknowledged,
-                told: Told {
-                    server: 1,
-                    timeline: 1,
-                    lsn: seq * 100,
-                },
-            });
-        }
-        ledger.finish().unwrap();
+        let (folder, ledger) = written((1..=20_000).map(|seq| (1, seq * 100)));
         let risk = AtRisk {
             above: 1_000_000,
             timeline: 1,
@@ -250,7 +232,7 @@ mod tests {
 
     #[test]
     fn without_a_sampled_position_nothing_is_said_about_risk() {
-        let folder = written(&[(1, 100)]);
+        let (folder, _) = written([(1, 100)]);
         let nothing = Asked {
             at_risk: None,
             ..asked(&[])

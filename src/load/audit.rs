@@ -153,6 +153,7 @@ pub async fn audit(
     }
     Audited {
         unjudged: (!unjudged.is_empty()).then(|| unjudged.join("; ")),
+        loss_unjudged: None,
         writers,
         diverged,
         at_risk: acks.at_risk,

@@ -1,6 +1,7 @@
 //! Opening a session for a probe, within its deadline and within the seats of the node it leads to.
 
 use super::evidence::Evidence;
+use super::outcome;
 use super::probes::{Channel, Probes};
 use super::room::Ticket;
 use super::{LoadPlan, Route};
@@ -47,8 +48,31 @@ impl LoadPlan {
     }
 }
 
+/// Opens a session for slot `k`; settles the slot where there is none.
+pub(super) async fn open_or_settle(
+    probes: &Probes,
+    (channel, route): (Channel, Route),
+    deadline: Duration,
+    k: u64,
+) -> Option<Seated> {
+    match open(probes, (channel, route), deadline).await {
+        Ok(seated) => Some(seated),
+        Err(NoSession::NoSeat) => {
+            probes.not_sent(channel, k);
+            None
+        }
+        Err(NoSession::Failed(error)) => {
+            probes.refused(channel, route, error.class);
+            probes.settle(channel, k, outcome::of_error(&error), None);
+            None
+        }
+    }
+}
+
 /// Opens a session; `deadline` covers everything. Where the node that the route led to last is full, the
-/// session is used only if it turns out to have reached another one.
+/// session is used only if it turns out to have reached another one. Where that node is down, it must have
+/// reached another one: if that is full, the session is not used. Without that a route which leads to a
+/// primary that confirms nothing (an old one, back alone) would fill it.
 pub(super) async fn open(
     probes: &Probes,
     (channel, route): (Channel, Route),
@@ -72,12 +96,13 @@ pub(super) async fn open(
     };
     // The session is counted only while it is used, so that looking at a full node does not fill it more.
     let full = guess.is_some_and(|node| !probes.room.borrow().has_room(node));
-    if !full {
-        // The number that a pooler gives is its own: no server's control session will ever see it.
-        let backend = match probes.plan.is_pooled(route) {
-            true => 0,
-            false => session.backend(),
-        };
+    let elsewhere = guess.is_some_and(|node| probes.room.borrow().is_found_down(node));
+    // The number that a pooler gives is its own: no server's control session will ever see it.
+    let backend = match probes.plan.is_pooled(route) {
+        true => 0,
+        false => session.backend(),
+    };
+    if !full && !elsewhere {
         probes.room.borrow_mut().opened(ticket, backend);
         return Ok(Seated { session, ticket });
     }
@@ -88,8 +113,14 @@ pub(super) async fn open(
     let mut room = probes.room.borrow_mut();
     match node {
         Some(node) if room.has_room(node) => {
-            room.opened(ticket, session.backend());
+            room.opened(ticket, backend);
             room.is_on(ticket, node);
+            Ok(Seated { session, ticket })
+        }
+        // Nobody knows it yet: a server that was started a moment ago is known as soon as its control
+        // session is back.
+        None if !full => {
+            room.opened(ticket, backend);
             Ok(Seated { session, ticket })
         }
         _ => {

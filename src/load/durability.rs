@@ -1,28 +1,71 @@
 //! Committing as durably as another role: `durability_of` of a target. A probe that waits for a standby
 //! where the application does not would find no loss where the application has some.
 
-use super::ledger_table::{TableError, ask, open, quoted};
-use crate::sql::Address;
+use super::ledger_error::LedgerError;
+use super::ledger_table::{ask, open, quoted};
+use crate::sql::{Address, Session};
 
 const WHAT: &str = "look at synchronous_commit";
 const VALUES: [&str; 5] = ["on", "off", "local", "remote_write", "remote_apply"];
 
+/// How the probes come to commit as durably as the role that the target names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// Its synchronous_commit is known.
+    Known {
+        /// The value.
+        value: String,
+        /// It must be set: some of the probes would commit with another one.
+        set: bool,
+    },
+    /// Why it cannot be told. The probes commit with their own, and what they do not lose the role may.
+    Unknown(String),
+}
+
+/// Compares the role with the roles that the probes log in as.
+///
+/// # Errors
+/// When there is no such role, or the server does not answer.
+pub async fn as_role(
+    act: &Address,
+    role: &str,
+    probes: &[&str],
+) -> Result<Durability, LedgerError> {
+    let session = open(act, WHAT).await?;
+    let value = match of_role(&session, act, role).await? {
+        Setting::Is(value) => value,
+        Setting::Hidden(why) => return Ok(Durability::Unknown(why)),
+        Setting::NoRole => {
+            return Err(LedgerError::NoSuchRole {
+                role: role.to_owned(),
+            });
+        }
+    };
+    let mut set = false;
+    for probe in probes {
+        // A role that only a pooler knows, or whose setting is hidden, is told what to commit with.
+        set |= of_role(&session, act, probe).await? != Setting::Is(value.clone());
+    }
+    Ok(Durability::Known { value, set })
+}
+
+/// What is known of a role.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Setting {
+    Is(String),
+    /// Why it cannot be told.
+    Hidden(String),
+    NoRole,
+}
+
 /// The synchronous_commit with which a session of `role` begins in this database: its own setting for the
 /// database, its own, the database's, the server's (PostgreSQL documentation, `ALTER ROLE`). What the
 /// application sets in its sessions cannot be seen here.
-///
-/// # Errors
-/// When the role does not exist, or the server's own value is hidden by a setting of the acting role.
-pub async fn of_role(act: &Address, role: &str) -> Result<String, TableError> {
-    let session = open(act, WHAT).await?;
-    let unknown = |why: &str| TableError::Durability {
-        role: role.to_owned(),
-        why: why.to_owned(),
-    };
+async fn of_role(session: &Session, act: &Address, role: &str) -> Result<Setting, LedgerError> {
     let role_sql = quoted(role);
     let exists = format!("select from pg_catalog.pg_roles where rolname = {role_sql}");
-    if ask(&session, act, WHAT, &exists).await?.is_empty() {
-        return Err(unknown("there is no such role"));
+    if ask(session, act, WHAT, &exists).await?.is_empty() {
+        return Ok(Setting::NoRole);
     }
     let own = format!(
         "select substr(c, length('synchronous_commit=') + 1) \
@@ -33,7 +76,7 @@ pub async fn of_role(act: &Address, role: &str) -> Result<String, TableError> {
          and s.setrole in (r.oid, 0) and s.setdatabase in (d.oid, 0) \
          order by s.setrole <> 0 desc, s.setdatabase <> 0 desc limit 1"
     );
-    let rows = ask(&session, act, WHAT, &own).await?;
+    let rows = ask(session, act, WHAT, &own).await?;
     let set = rows.first().and_then(|row| row.first()).cloned();
     let value = match set {
         Some(value) => value,
@@ -41,18 +84,24 @@ pub async fn of_role(act: &Address, role: &str) -> Result<String, TableError> {
             let server = "select setting from pg_catalog.pg_settings \
                           where name = 'synchronous_commit' \
                           and source not in ('user', 'database user', 'database', 'client', 'session')";
-            let rows = ask(&session, act, WHAT, server).await?;
-            let value = rows.first().and_then(|row| row.first()).cloned();
-            value.ok_or_else(|| unknown("the acting role has a setting of its own"))?
+            let rows = ask(session, act, WHAT, server).await?;
+            let Some(value) = rows.first().and_then(|row| row.first()).cloned() else {
+                let why = format!(
+                    "{} has a setting of its own, which hides the server's",
+                    act.user
+                );
+                return Ok(Setting::Hidden(why));
+            };
+            value
         }
     };
     // It becomes a part of statements.
     let folded = value.to_lowercase();
     let known = VALUES.iter().find(|known| **known == folded);
-    match known {
-        Some(known) => Ok((*known).to_owned()),
-        None => Err(unknown(&format!("it is {value:?}"))),
-    }
+    Ok(match known {
+        Some(known) => Setting::Is((*known).to_owned()),
+        None => Setting::Hidden(format!("it is {value:?}")),
+    })
 }
 
 #[cfg(test)]
@@ -67,8 +116,16 @@ mod tests {
         };
         let act = server.address();
         server.ask("create role \"App's\" login").await;
-        let of = async || of_role(&act, "App's").await.unwrap();
-        assert_eq!(of().await, "local", "the server's");
+        let of = async |role: &'static str, probe: &str| as_role(&act, role, &[probe]).await;
+        let known = |value: &str, set| Durability::Known {
+            value: value.to_owned(),
+            set,
+        };
+        let app = "App's";
+        let found = of(app, "postgres").await.unwrap();
+        assert_eq!(found, known("local", false), "the server's");
+        let found = of(app, "known to a pooler only").await.unwrap();
+        assert_eq!(found, known("local", true));
         for (set, value) in [
             (
                 "alter database postgres set synchronous_commit = remote_write",
@@ -90,10 +147,15 @@ mod tests {
             ),
         ] {
             server.ask(set).await;
-            assert_eq!(of().await, value, "{set}");
+            let found = of(app, app).await.unwrap();
+            assert_eq!(found, known(value, false), "{set}");
         }
-        let error = of_role(&act, "nobody").await.unwrap_err();
-        insta::assert_snapshot!(error, @"the synchronous_commit of nobody is not known: there is no such role");
+        assert_eq!(
+            of(app, "postgres").await.unwrap(),
+            known("remote_apply", true)
+        );
+        let error = of("nobody", app).await.unwrap_err();
+        insta::assert_snapshot!(error, @"durability_of names the role nobody, and there is no such role");
         for role in [
             "\"App's\"",
             "\"App's\" in database postgres",
@@ -102,7 +164,8 @@ mod tests {
             server.ask(&format!("alter role {role} reset all")).await;
         }
         server.ask("alter database postgres reset all").await;
-        let error = of_role(&act, "App's").await.unwrap_err();
-        insta::assert_snapshot!(error, @"the synchronous_commit of App's is not known: the acting role has a setting of its own");
+        let hidden = of(app, "postgres").await.unwrap();
+        let why = "postgres has a setting of its own, which hides the server's";
+        assert_eq!(hidden, Durability::Unknown(why.to_owned()));
     }
 }

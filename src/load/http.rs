@@ -6,6 +6,7 @@ use hyper::body::Bytes;
 use hyper::client::conn::http1;
 use hyper::{Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
+use rustls::RootCertStore;
 use rustls::pki_types::ServerName;
 use std::fmt;
 use std::io;
@@ -85,9 +86,16 @@ fn parts(url: &str) -> Result<(Uri, String, u16, bool), String> {
 /// # Errors
 /// What is wrong with the URL, or that the machine has no authorities.
 pub fn page(url: &str) -> Result<Page, String> {
+    page_trusting(url, authorities_of_this_machine)
+}
+
+fn page_trusting(
+    url: &str,
+    authorities: impl FnOnce() -> Result<RootCertStore, String>,
+) -> Result<Page, String> {
     let (uri, host, port, secure) = parts(url)?;
     let tls = match secure {
-        true => Some(Arc::new(trusting_this_machine()?)),
+        true => Some(Arc::new(trusting(authorities()?)?)),
         false => None,
     };
     Ok(Page {
@@ -98,13 +106,17 @@ pub fn page(url: &str) -> Result<Page, String> {
     })
 }
 
-fn trusting_this_machine() -> Result<rustls::ClientConfig, String> {
+fn authorities_of_this_machine() -> Result<RootCertStore, String> {
     let found = rustls_native_certs::load_native_certs();
-    let mut roots = rustls::RootCertStore::empty();
+    let mut roots = RootCertStore::empty();
     let (added, _) = roots.add_parsable_certificates(found.certs);
-    if added == 0 {
-        return Err("this machine has no certificates of authorities".to_owned());
+    match added {
+        0 => Err("this machine has no certificates of authorities".to_owned()),
+        _ => Ok(roots),
     }
+}
+
+fn trusting(roots: RootCertStore) -> Result<rustls::ClientConfig, String> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -255,6 +267,65 @@ mod tests {
         let page = page(&format!("http://127.0.0.1:{port}/")).unwrap();
         let outcome = get(&page, Duration::from_secs(5)).await;
         assert_eq!(outcome, Outcome::Failed(ErrorClass::Refused));
+    }
+
+    /// A server for these names on a port of its own, signed by an authority that only `roots` knows.
+    async fn encrypted(names: &[&str], text: &'static str) -> (u16, RootCertStore) {
+        let ours = rcgen::KeyPair::generate().unwrap();
+        let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let mut roots = RootCertStore::empty();
+        let authority = params.self_signed(&ours).unwrap();
+        roots.add(authority.der().clone()).unwrap();
+        let authority = rcgen::Issuer::new(params, ours);
+        let key = rcgen::KeyPair::generate().unwrap();
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let params = rcgen::CertificateParams::new(names).unwrap();
+        let certificate = params.signed_by(&key, &authority).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let key = rustls::pki_types::PrivatePkcs8KeyDer::from(key.serialize_der());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.der().clone()], key.into())
+            .unwrap();
+        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                // Who does not believe the certificate goes away.
+                let Ok(mut stream) = acceptor.accept(stream).await else {
+                    continue;
+                };
+                let _ = stream.read(&mut [0; 512]).await;
+                let _ = stream.write_all(text.as_bytes()).await;
+                let _ = stream.shutdown().await;
+            }
+        });
+        (port, roots)
+    }
+
+    #[tokio::test]
+    async fn a_page_over_tls_counts_only_from_a_server_that_proves_its_name() {
+        let ok = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+        let long = Duration::from_secs(30);
+        let (port, ours) = encrypted(&["localhost", "127.0.0.1"], ok).await;
+        let (_, of_others) = encrypted(&["localhost"], ok).await;
+        let ask = async |host: &str, port: u16, roots: &RootCertStore| {
+            let url = format!("https://{host}:{port}/health");
+            get(&page_trusting(&url, || Ok(roots.clone())).unwrap(), long).await
+        };
+        assert_eq!(ask("127.0.0.1", port, &ours).await, Outcome::Acknowledged);
+        let untrusted = Outcome::Failed(ErrorClass::Tls);
+        assert_eq!(ask("127.0.0.1", port, &of_others).await, untrusted);
+        let (elsewhere, ours) = encrypted(&["app.test"], ok).await;
+        assert_eq!(ask("127.0.0.1", elsewhere, &ours).await, untrusted);
+        let bad = "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n";
+        let (port, ours) = encrypted(&["127.0.0.1"], bad).await;
+        let failed = Outcome::Failed(ErrorClass::BadAnswer);
+        assert_eq!(ask("127.0.0.1", port, &ours).await, failed);
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod alarm;
 pub mod audit;
 #[cfg(test)]
 mod audit_tests;
+pub mod capacity;
 pub mod clients;
 mod connect;
 mod control;
@@ -20,11 +21,13 @@ mod http;
 mod judge;
 mod lateness;
 pub mod ledger;
+pub mod ledger_error;
 pub mod ledger_file;
 #[cfg(test)]
 mod ledger_properties;
 mod ledger_record;
 pub mod ledger_table;
+pub mod leftovers;
 mod outcome;
 pub mod prober;
 #[cfg(test)]
@@ -76,8 +79,10 @@ pub struct LoadPlan {
     pub limits: Limits,
     /// The role whose synchronous_commit the probes commit with, where the target names one.
     pub durability_of: Option<String>,
-    /// That setting, where it is not the probe's own anyway.
+    /// That setting, where it is not the probes' own anyway.
     pub synchronous_commit: Option<String>,
+    /// Why the probes do not commit as durably as that role, where they may not.
+    pub loss_unjudged: Option<String>,
     /// How long rows of earlier runs are kept in a ledger that a DBA made.
     pub retention: retention::Retention,
     /// Folder for the ledger file.

@@ -11,6 +11,7 @@ use crate::sql::Address;
 use crate::sql::test_server::TestServer;
 use nix::sys::signal::Signal;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::sleep;
@@ -47,6 +48,30 @@ fn workload() -> WorkloadRecord {
     }
 }
 
+/// A plan without a reader and without nodes.
+fn plan(clock: Clock, writer: Address, sessions: u32, folder: &Path) -> LoadPlan {
+    LoadPlan {
+        extras: Vec::new(),
+        watches: Vec::new(),
+        durability_of: None,
+        synchronous_commit: None,
+        loss_unjudged: None,
+        retention: Default::default(),
+        run: "r1".into(),
+        clock,
+        workload: workload(),
+        writers_every: None,
+        writer,
+        reader: None,
+        nodes: Vec::new(),
+        limits: Limits {
+            sessions,
+            commits_per_second: 100,
+        },
+        folder: folder.to_owned(),
+    }
+}
+
 async fn begin(servers: &[&TestServer], sessions: u32) -> Bench {
     begin_through(servers[0].address(), servers, sessions).await
 }
@@ -80,25 +105,9 @@ pub(super) async fn begin_with(
         probe: address.clone(),
         observe: address.clone(),
     };
-    let mut plan = LoadPlan {
-        extras: Vec::new(),
-        watches: Vec::new(),
-        durability_of: None,
-        synchronous_commit: None,
-        retention: Default::default(),
-        run: "r1".into(),
-        clock,
-        workload: workload(),
-        writers_every: None,
-        writer,
-        reader: Some(servers[servers.len() - 1].address()),
-        nodes: named.iter().map(access).collect(),
-        limits: Limits {
-            sessions,
-            commits_per_second: 100,
-        },
-        folder: folder.path().to_owned(),
-    };
+    let mut plan = plan(clock, writer, sessions, folder.path());
+    plan.reader = Some(servers[servers.len() - 1].address());
+    plan.nodes = named.iter().map(access).collect();
     more(&mut plan);
     let (emitter, events) = Emitter::channel();
     let prober = Prober::start(plan, emitter).await.unwrap();
@@ -386,25 +395,8 @@ async fn what_cannot_begin_says_why() {
         return;
     };
     let folder = tempfile::tempdir().unwrap();
-    let mut plan = LoadPlan {
-        extras: Vec::new(),
-        watches: Vec::new(),
-        durability_of: None,
-        synchronous_commit: None,
-        retention: Default::default(),
-        run: "r1".into(),
-        clock: Clock::start(),
-        workload: workload(),
-        writers_every: None,
-        writer: primary.address(),
-        reader: None,
-        nodes: Vec::new(),
-        limits: Limits {
-            sessions: 5,
-            commits_per_second: 100,
-        },
-        folder: folder.path().to_owned(),
-    };
+    let clock = Clock::start();
+    let mut plan = plan(clock, primary.address(), 5, folder.path());
     let (emitter, _events) = Emitter::channel();
     let error = Prober::start(plan.clone(), emitter.clone())
         .await

@@ -1,7 +1,8 @@
 //! Publications that would carry the ledger to subscribers. A subscriber without the table stops and stays
 //! stopped, and its slot holds WAL until the disk is full; so such a publication is refused, always.
 
-use super::ledger_table::{TableError, ask};
+use super::ledger_error::LedgerError;
+use super::ledger_table::ask;
 use crate::sql::{Address, Asks, Session, Statement};
 
 /// A publication that would carry the ledger.
@@ -19,7 +20,7 @@ pub struct Carrier {
 pub(super) async fn carrier(
     session: &Session,
     address: &Address,
-) -> Result<Option<Carrier>, TableError> {
+) -> Result<Option<Carrier>, LedgerError> {
     // Schemas in publications came with version 15; naming their catalog on 14 would be an error.
     let schemas =
         "select from pg_class where oid = to_regclass('pg_catalog.pg_publication_namespace')";
@@ -71,7 +72,8 @@ pub(super) async fn carrier(
 
 #[cfg(test)]
 mod tests {
-    use crate::load::ledger_table::{preflight, prepare};
+    use crate::load::capacity::preflight;
+    use crate::load::ledger_table::prepare;
     use crate::sql::test_server::TestServer;
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -2,12 +2,10 @@
 //! session that is opened again after a failure or at the deadline.
 
 use super::Route;
-use super::alarm::Alarm;
-use super::connect::{self, NoSession, Seated};
+use super::connect::{self, Seated};
 use super::evidence::Evidence;
-use super::outcome;
 use super::probes::{Channel, Probes};
-use super::schedule::{CatchUp, Schedule};
+use super::schedule::{Schedule, Ticks};
 use crate::event::slots::{ErrorClass, Outcome};
 use crate::sql::{Asks, Statement};
 use std::cell::{Cell, RefCell};
@@ -30,34 +28,25 @@ pub(super) struct Reading {
 pub(super) async fn run(
     probes: Rc<Probes>,
     how: Reading,
-    mut ticks: Schedule,
+    schedule: Schedule,
     session: Option<Seated>,
 ) {
     let held = Rc::new(RefCell::new(session));
     let busy = Rc::new(Cell::new(false));
-    let mut catch_up = CatchUp::default();
-    let mut alarm = Alarm::new(probes.clock, ticks.next_due(), how.period);
-    loop {
-        let (from, due) = (probes.clock.now(), ticks.next_due());
-        alarm.wait(due).await;
-        if probes.is_stopping() {
-            return;
+    let mut ticks = Ticks::new(probes.clock, schedule, how.period);
+    while let Some(k) = ticks.next(|| probes.is_stopping()).await {
+        while busy.get() && ticks.catch_up.may_wait(probes.clock.now()) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        catch_up.slept(from, due, probes.clock.now(), how.period);
-        while let Some(k) = ticks.take(probes.clock.now()) {
-            while busy.get() && catch_up.may_wait(probes.clock.now()) {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-            if busy.replace(true) {
-                probes.not_sent(how.channel, k);
-                continue;
-            }
-            let (probes, held, busy) = (Rc::clone(&probes), Rc::clone(&held), Rc::clone(&busy));
-            spawn_local(async move {
-                attempt(&probes, how, k, &held).await;
-                busy.set(false);
-            });
+        if busy.replace(true) {
+            probes.not_sent(how.channel, k);
+            continue;
         }
+        let (probes, held, busy) = (Rc::clone(&probes), Rc::clone(&held), Rc::clone(&busy));
+        spawn_local(async move {
+            attempt(&probes, how, k, &held).await;
+            busy.set(false);
+        });
     }
 }
 
@@ -70,13 +59,10 @@ async fn attempt(probes: &Probes, how: Reading, k: u64, held: &RefCell<Option<Se
             if let Some(gone) = gone {
                 probes.room.borrow_mut().closed(gone.ticket);
             }
-            match connect::open(probes, (how.channel, how.route), how.deadline).await {
-                Ok(seated) => seated,
-                Err(NoSession::NoSeat) => return probes.not_sent(how.channel, k),
-                Err(NoSession::Failed(error)) => {
-                    probes.refused(how.channel, how.route, error.class);
-                    return probes.settle(how.channel, k, outcome::of_error(&error), None);
-                }
+            let way = (how.channel, how.route);
+            match connect::open_or_settle(probes, way, how.deadline, k).await {
+                Some(seated) => seated,
+                None => return,
             }
         }
     };

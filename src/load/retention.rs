@@ -1,7 +1,8 @@
 //! How long rows of earlier runs stay in a ledger that is kept (`ledger` of a target). Rows are deleted run
 //! by run through `firedrill.purge`; nothing that a DBA made is dropped.
 
-use super::ledger_table::{TableError, ask, open, purge};
+use super::ledger_error::LedgerError;
+use super::ledger_table::{ask, open, purge};
 use crate::sql::Address;
 use std::collections::BTreeSet;
 
@@ -45,7 +46,7 @@ pub async fn enforce(
     retention: Retention,
     oldest: &str,
     run: &str,
-) -> Result<Purged, TableError> {
+) -> Result<Purged, LedgerError> {
     let session = open(address, WHAT).await?;
     // Through the primary key from run to run: a plain `distinct` would read every row.
     let runs = "with recursive runs as (\

@@ -111,6 +111,12 @@ impl Room {
         self.occupied(node) + RESERVE < self.limit
     }
 
+    /// Whether a node was found down and has not answered since: whoever lets us in is another one, or was
+    /// started a moment ago.
+    pub(super) fn is_found_down(&self, node: Node) -> bool {
+        self.nodes.get(node).is_some_and(|view| view.down)
+    }
+
     /// At most this many fresh connects at the same time: twice what the deadline needs, and never more
     /// than a quarter of what the smallest server allows.
     pub(super) fn fresh_cap(&self, deadline: Duration, period: Duration) -> usize {

@@ -1,10 +1,52 @@
 //! When attempts are due: an open loop. Slot k of a channel is due at `t0 + k * period`, whatever became of
 //! the ones before; a tick that was overslept is still accounted for.
 
+use super::alarm::Alarm;
+use crate::clock::Clock;
 use crate::event::Stamp;
 use std::time::Duration;
 
-/// The ticks of one channel.
+/// The ticks of one channel, as they come.
+#[derive(Debug)]
+pub(super) struct Ticks {
+    clock: Clock,
+    schedule: Schedule,
+    alarm: Alarm,
+    period: Duration,
+    /// How far the channel is behind by its own fault.
+    pub(super) catch_up: CatchUp,
+}
+
+impl Ticks {
+    /// Must be made inside the runtime.
+    pub(super) fn new(clock: Clock, schedule: Schedule, period: Duration) -> Self {
+        Self {
+            clock,
+            alarm: Alarm::new(clock, schedule.next_due(), period),
+            schedule,
+            period,
+            catch_up: CatchUp::default(),
+        }
+    }
+
+    /// The next slot, as soon as it is due; `None` when the channel was told meanwhile to stop.
+    pub(super) async fn next(&mut self, is_stopping: impl Fn() -> bool) -> Option<u64> {
+        loop {
+            if let Some(k) = self.schedule.take(self.clock.now()) {
+                return Some(k);
+            }
+            let (from, due) = (self.clock.now(), self.schedule.next_due());
+            self.alarm.wait(due).await;
+            if is_stopping() {
+                return None;
+            }
+            let woke = self.clock.now();
+            self.catch_up.slept(from, due, woke, self.period);
+        }
+    }
+}
+
+/// When the slots of one channel are due.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Schedule {
     t0: Stamp,

@@ -3,7 +3,7 @@
 
 use super::http::{self, Page};
 use super::probes::{Channel, Probes};
-use super::schedule::Schedule;
+use super::schedule::{Schedule, Ticks};
 use crate::event::slots::{ErrorClass, Outcome};
 use std::cell::Cell;
 use std::fmt;
@@ -52,33 +52,28 @@ impl fmt::Display for WatchedBy {
 }
 
 /// Runs the channel until the probes stop.
-pub(super) async fn run(probes: Rc<Probes>, channel: Channel, watch: Watch, mut ticks: Schedule) {
+pub(super) async fn run(probes: Rc<Probes>, channel: Channel, watch: Watch, schedule: Schedule) {
     let watch = Rc::new(watch);
     let flying = Rc::new(Cell::new(0usize));
-    loop {
-        probes.clock.sleep_until(ticks.next_due()).await;
-        if probes.is_stopping() {
-            return;
+    let period = Duration::from_millis(watch.every_ms);
+    let mut ticks = Ticks::new(probes.clock, schedule, period);
+    while let Some(k) = ticks.next(|| probes.is_stopping()).await {
+        if flying.get() >= MOST {
+            probes.not_sent(channel, k);
+            continue;
         }
-        while let Some(k) = ticks.take(probes.clock.now()) {
-            if flying.get() >= MOST {
-                probes.not_sent(channel, k);
-                continue;
-            }
-            flying.set(flying.get() + 1);
-            let (probes, watch, flying) =
-                (Rc::clone(&probes), Rc::clone(&watch), Rc::clone(&flying));
-            spawn_local(async move {
-                probes.begin(channel, k);
-                let deadline = Duration::from_millis(watch.deadline_ms);
-                let outcome = match &watch.by {
-                    WatchedBy::Http(page) => http::get(page, deadline).await,
-                    WatchedBy::Run(command) => execute(command, deadline).await,
-                };
-                probes.settle(channel, k, outcome, None);
-                flying.set(flying.get() - 1);
-            });
-        }
+        flying.set(flying.get() + 1);
+        let (probes, watch, flying) = (Rc::clone(&probes), Rc::clone(&watch), Rc::clone(&flying));
+        spawn_local(async move {
+            probes.begin(channel, k);
+            let deadline = Duration::from_millis(watch.deadline_ms);
+            let outcome = match &watch.by {
+                WatchedBy::Http(page) => http::get(page, deadline).await,
+                WatchedBy::Run(command) => execute(command, deadline).await,
+            };
+            probes.settle(channel, k, outcome, None);
+            flying.set(flying.get() - 1);
+        });
     }
 }
 

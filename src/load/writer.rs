@@ -2,11 +2,9 @@
 //! pinned ones keep their sessions.
 
 use super::Route;
-use super::alarm::Alarm;
-use super::connect::{self, NoSession, Seated};
-use super::outcome;
+use super::connect::{self, Seated};
 use super::probes::{Channel, Probes};
-use super::schedule::{CatchUp, Schedule};
+use super::schedule::{Schedule, Ticks};
 use crate::event::slots::Outcome;
 use crate::sql::{Asks, Statement};
 use std::cell::{Cell, RefCell};
@@ -29,29 +27,23 @@ pub(super) struct Writing {
 }
 
 /// Runs a fresh channel until the probes stop.
-pub(super) async fn run_fresh(probes: Rc<Probes>, how: Writing, mut ticks: Schedule, writer: u32) {
-    let mut alarm = Alarm::new(probes.clock, ticks.next_due(), how.period);
+pub(super) async fn run_fresh(probes: Rc<Probes>, how: Writing, schedule: Schedule, writer: u32) {
+    let mut ticks = Ticks::new(probes.clock, schedule, how.period);
     let flying = Rc::new(Cell::new(0usize));
     let in_recovery = Rc::new(Cell::new(matches!(how.route, Route::Node(_))));
-    loop {
-        alarm.wait(ticks.next_due()).await;
-        if probes.is_stopping() {
-            return;
+    while let Some(k) = ticks.next(|| probes.is_stopping()).await {
+        let cap = probes.room.borrow().fresh_cap(how.deadline, how.period);
+        if flying.get() >= cap {
+            probes.not_sent(how.channel, k);
+            continue;
         }
-        while let Some(k) = ticks.take(probes.clock.now()) {
-            let cap = probes.room.borrow().fresh_cap(how.deadline, how.period);
-            if flying.get() >= cap {
-                probes.not_sent(how.channel, k);
-                continue;
-            }
-            flying.set(flying.get() + 1);
-            let (probes, flying) = (Rc::clone(&probes), Rc::clone(&flying));
-            let in_recovery = Rc::clone(&in_recovery);
-            spawn_local(async move {
-                fresh_attempt(&probes, how, k, writer, &in_recovery).await;
-                flying.set(flying.get() - 1);
-            });
-        }
+        flying.set(flying.get() + 1);
+        let (probes, flying) = (Rc::clone(&probes), Rc::clone(&flying));
+        let in_recovery = Rc::clone(&in_recovery);
+        spawn_local(async move {
+            fresh_attempt(&probes, how, k, writer, &in_recovery).await;
+            flying.set(flying.get() - 1);
+        });
     }
 }
 
@@ -72,20 +64,8 @@ async fn fresh_attempt(
     }
 }
 
-/// Opens a session for slot `k`; settles the slot where there is none.
 async fn open_for(probes: &Probes, how: Writing, k: u64) -> Option<Seated> {
-    match connect::open(probes, (how.channel, how.route), how.deadline).await {
-        Ok(seated) => Some(seated),
-        Err(NoSession::NoSeat) => {
-            probes.not_sent(how.channel, k);
-            None
-        }
-        Err(NoSession::Failed(error)) => {
-            probes.refused(how.channel, how.route, error.class);
-            probes.settle(how.channel, k, outcome::of_error(&error), None);
-            None
-        }
-    }
+    connect::open_or_settle(probes, (how.channel, how.route), how.deadline, k).await
 }
 
 /// Writes slot `k` on an open session, or asks a node that is in recovery whether it still is. Returns the
@@ -183,41 +163,32 @@ impl Pin {
 pub(super) async fn run_pinned(
     probes: Rc<Probes>,
     how: Writing,
-    mut ticks: Schedule,
+    schedule: Schedule,
     pins: Vec<Rc<Pin>>,
 ) {
     let mut next = 0;
-    let mut catch_up = CatchUp::default();
-    let mut alarm = Alarm::new(probes.clock, ticks.next_due(), how.period);
+    let mut ticks = Ticks::new(probes.clock, schedule, how.period);
     let freed = Rc::new(Notify::new());
-    loop {
-        let (from, due) = (probes.clock.now(), ticks.next_due());
-        alarm.wait(due).await;
-        if probes.is_stopping() {
-            return;
+    while let Some(k) = ticks.next(|| probes.is_stopping()).await {
+        let mut pin = free(&pins, &mut next);
+        while pin.is_none() && ticks.catch_up.may_wait(probes.clock.now()) {
+            let left = ticks.catch_up.left(probes.clock.now());
+            let _ = tokio::time::timeout(left, freed.notified()).await;
+            pin = free(&pins, &mut next);
         }
-        catch_up.slept(from, due, probes.clock.now(), how.period);
-        while let Some(k) = ticks.take(probes.clock.now()) {
-            let mut pin = free(&pins, &mut next);
-            while pin.is_none() && catch_up.may_wait(probes.clock.now()) {
-                let left = catch_up.left(probes.clock.now());
-                let _ = tokio::time::timeout(left, freed.notified()).await;
-                pin = free(&pins, &mut next);
+        let Some(pin) = pin else {
+            if !how.silent_when_stuck {
+                probes.not_sent(how.channel, k);
             }
-            let Some(pin) = pin else {
-                if !how.silent_when_stuck {
-                    probes.not_sent(how.channel, k);
-                }
-                continue;
-            };
-            pin.busy.set(true);
-            let (probes, freed) = (Rc::clone(&probes), Rc::clone(&freed));
-            spawn_local(async move {
-                pinned_attempt(&probes, how, k, &pin).await;
-                pin.busy.set(false);
-                freed.notify_one();
-            });
-        }
+            continue;
+        };
+        pin.busy.set(true);
+        let (probes, freed) = (Rc::clone(&probes), Rc::clone(&freed));
+        spawn_local(async move {
+            pinned_attempt(&probes, how, k, &pin).await;
+            pin.busy.set(false);
+            freed.notify_one();
+        });
     }
 }
 

@@ -91,6 +91,20 @@ impl Condition {
         first.any(|name| name == "ledger" || AUDITED.contains(&name.as_str()))
     }
 
+    /// Whether it names how many commits were lost or isolated: a count of these is a lower bound where the
+    /// application may commit less durably than the probes.
+    #[must_use]
+    pub fn rests_on_loss(&self) -> bool {
+        let counts = |path: &Vec<String>| match path.first().map(String::as_str) {
+            Some("ledger") => {
+                let of = path.get(1).map(String::as_str);
+                matches!(of, None | Some("lost" | "isolated" | "channels"))
+            }
+            first => first.is_some_and(|first| AUDITED.contains(&first)),
+        };
+        self.expression.names().iter().any(counts)
+    }
+
     /// Whether it holds for a result.
     ///
     /// # Errors

@@ -137,7 +137,9 @@ fn lost(
     rows.sort_by_key(|(_, lost)| lost.acknowledged);
     let count = rows.len() as u64;
     let struck = struck.or_else(|| fault_on_primary(run));
+    let judged = judged && audited.loss_unjudged.is_none();
     Lost {
+        unjudged: audited.loss_unjudged.clone(),
         // A loss that was found is proven, also where the rest could not be judged; none found is not.
         count: (judged || count > 0).then_some(count),
         rpo: rpo(
@@ -182,6 +184,9 @@ fn rpo(earliest: Option<Stamp>, struck: Option<&Done>, judged: bool) -> Known<Bo
         }),
         (None, _) => Known::missing("loss could not be judged"),
         (Some(_), None) => Known::missing("there was no fault to count from"),
+        (Some(earliest), Some(fault)) if earliest > fault.struck_by() => {
+            Known::missing("all that was lost was acknowledged after the fault")
+        }
         (Some(earliest), Some(fault)) => {
             let before = |at: Stamp| at.0.saturating_sub(earliest.0) as f64 / 1000.0;
             Known::Observed(Bounds {
@@ -208,9 +213,15 @@ fn shape(
             |convergence: &crate::event::Convergence| convergence.history.contains(&timeline);
         run.convergence.as_ref().is_some_and(stays)
     };
-    let by_new = rows
-        .iter()
-        .any(|(_, lost)| old.is_some_and(|old| lost.timeline > old) && in_service(lost.timeline));
+    // In a drill of several failovers each loses the end of the timeline that it ended.
+    let ended_later = |timeline: u32| {
+        let mut led = run.acts.origins().filter_map(|act| act.before.as_ref());
+        led.any(|(_, led)| *led == timeline)
+    };
+    let by_new = rows.iter().any(|(_, lost)| {
+        let newer = old.is_some_and(|old| lost.timeline > old);
+        newer && in_service(lost.timeline) && !ended_later(lost.timeline)
+    });
     let shape = if by_new {
         "new_timeline"
     } else if rows.iter().any(|(writer, _)| !writer.suffix) {
@@ -251,6 +262,9 @@ fn isolated(run: &Gathered, audited: &Audited) -> Known<Isolated> {
             span_us = span_us.max(lost.acknowledged.0.saturating_sub(from.0));
         }
     }
+    if let (0, Some(why)) = (count, &audited.loss_unjudged) {
+        return Known::missing(why.clone());
+    }
     Known::Observed(Isolated {
         count,
         span_ms: span_us as f64 / 1000.0,
@@ -275,30 +289,7 @@ fn unaudited(run: &Gathered) -> Ledger {
     } else {
         "nothing was audited"
     };
-    let mut ledger = Ledger {
-        judged: false,
-        unjudged: Some(why.to_owned()),
-        converged_ms: converged(run),
-        attempted: 0,
-        acknowledged: 0,
-        failed: 0,
-        in_doubt: InDoubt::default(),
-        at_risk: Known::missing(why),
-        lost: Lost {
-            count: None,
-            rpo: Known::missing(why),
-            rpo_bytes: None,
-            shape: None,
-            found_in_old_data: None,
-            first: Vec::new(),
-        },
-        isolated: Known::missing(why),
-        phantom: 0,
-        unexpected: 0,
-        duplicated: 0,
-        diverged_nodes: Vec::new(),
-        channels: BTreeMap::new(),
-    };
+    let mut ledger = Ledger::unjudged(why, converged(run));
     for (name, channel) in &run.channels {
         // What writes nothing has no part in the ledger.
         if !channel.kind().writes() {

@@ -31,7 +31,7 @@ impl fmt::Display for Refusal {
 
 /// How long the way back of a fault may take that no step of the drill undoes: as long as an `undo` step
 /// without `within`.
-const UNDO_LIMIT: Duration = Duration::from_secs(60);
+pub(super) const UNDO_LIMIT: Duration = Duration::from_secs(60);
 
 /// Makes the plan of a drill for a target.
 ///

@@ -2,10 +2,10 @@
 //! from; and what of them cannot be observed on a target.
 
 use super::facts::TargetFacts;
-use crate::drill::Checked;
 use crate::drill::file::Workload;
 use crate::drill::objective::{Objective, ObjectiveName, Percentile, Phase};
 use crate::drill::step::Step;
+use crate::drill::{Checked, Placed};
 use crate::event::plan_record::{Demand, ObjectiveRecord};
 
 /// All objectives of a drill: what is written, in its order, then the zeros that nobody wrote.
@@ -122,6 +122,14 @@ pub(super) fn not_observable(checked: &Checked, facts: &TargetFacts) -> Vec<Stri
             }
             _ => {}
         }
+    }
+    let brings_sql = |placed: &Placed| matches!(placed.step, Step::Sql(_));
+    if facts.kind == "simulated" && checked.steps.iter().any(brings_sql) {
+        lines.push(
+            "what the drill's own statements do: a simulated server reads no SQL, and is taken to answer \
+             as the drill expects"
+                .to_owned(),
+        );
     }
     if facts.kind == "simulated" {
         lines.push(

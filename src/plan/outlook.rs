@@ -96,6 +96,28 @@ impl<'a> Outlook<'a> {
                 all: true,
                 words: format!("all {} nodes", self.facts.nodes.len()),
             }),
+            NodeRef::AllStandbys => match self.standbys.as_slice() {
+                [one] => Ok(self.one(one, "standby")),
+                // What was hit may be back as a standby, where it is not the only node.
+                [] if self.moved && self.facts.nodes.len() > 1 => Ok(open("all standbys by then")),
+                [] => Err("there is no standby".to_owned()),
+                many => Ok(Aim {
+                    candidates: many.to_vec(),
+                    all: true,
+                    words: format!("{} (all standbys)", many.join(", ")),
+                }),
+            },
+            NodeRef::AllAnswering => match self.answering() {
+                found if found.is_empty() => Ok(open("every node that answers by then")),
+                found => Ok(Aim {
+                    words: match self.moved {
+                        true => format!("every node that answers by then ({})", found.join(", ")),
+                        false => format!("every node that answers ({})", found.join(", ")),
+                    },
+                    all: true,
+                    candidates: found,
+                }),
+            },
             NodeRef::Named(name) => self.named(name),
             NodeRef::Of(id) => match self.hits.get(id) {
                 // Its role may be another one by then, so that only its name is said.
@@ -106,6 +128,12 @@ impl<'a> Outlook<'a> {
                 None => Err(format!("no step {id} hit anything before")),
             },
         }
+    }
+
+    /// Everybody who should be up, the primary last where it is known which of them leads.
+    fn answering(&self) -> Vec<&'a str> {
+        let standbys = self.standbys.iter().copied();
+        standbys.chain(self.primary).collect()
     }
 
     /// Remembers what a step hits, and that the node is out of the game from here.
@@ -119,7 +147,8 @@ impl<'a> Outlook<'a> {
         if let (Some((_, _, taken)), [one]) = (&mut self.group, aim.candidates.as_slice()) {
             taken.push(one);
         }
-        if aim.candidates.len() > 1 || self.primary.is_some_and(|name| gone.contains(name)) {
+        let drawn = aim.candidates.len() > 1 && !aim.all;
+        if drawn || self.primary.is_some_and(|name| gone.contains(name)) {
             self.moved = true;
         }
         self.standbys.retain(|name| !gone.contains(name));

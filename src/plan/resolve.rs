@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 ///
 /// `hits` holds what earlier steps hit, by step id: for `{ of: ID }` (for a switch-over, the previous
 /// primary), and because a node that was hit may not answer any more while its role then still counts.
-/// Several candidates are drawn by `rng`. Returns names with roles ("primary" or "standby"): one, or all
-/// nodes for `all`.
+/// Several candidates are drawn by `rng`. Returns names with roles ("primary" or "standby"): one, or several
+/// for the words that begin with `all`.
 ///
 /// # Errors
 /// In one line, when nothing matches, or when the role of a node that matches is not known.
@@ -60,6 +60,20 @@ pub fn resolve(
             .iter()
             .map(|node| Ok((node.name.clone(), role(node, hits)?)))
             .collect(),
+        NodeRef::AllStandbys => match all_standbys(seen) {
+            none_found if none_found.is_empty() => Err(none("no node is a standby")),
+            found => Ok(found),
+        },
+        NodeRef::AllAnswering => {
+            // The primary last: while it lives, nobody is put in its place.
+            let mut found = all_standbys(seen);
+            let primaries = seen.primaries();
+            found.extend(primaries.map(|(name, _)| (name.to_owned(), "primary".to_owned())));
+            match found.is_empty() {
+                true => Err(none("no node answers")),
+                false => Ok(found),
+            }
+        }
         NodeRef::Named(name) => one(name, seen, hits),
         NodeRef::Of(id) => match hits.get(id) {
             Some(hit) => one(&hit.node, seen, hits),
@@ -105,6 +119,12 @@ fn standbys(seen: &ClusterSeen) -> impl Iterator<Item = (&NodeSeen, u64)> {
         Standing::Standby { replayed, .. } => Some((node, replayed.unwrap_or(0))),
         _ => None,
     })
+}
+
+fn all_standbys(seen: &ClusterSeen) -> Vec<(String, String)> {
+    standbys(seen)
+        .map(|(node, _)| (node.name.clone(), "standby".to_owned()))
+        .collect()
 }
 
 fn drawn(candidates: Vec<String>, rng: &mut impl RngCore) -> Option<Vec<(String, String)>> {
@@ -215,7 +235,23 @@ mod tests {
         assert_eq!(ok(NodeRef::SyncStandby), "c standby");
         assert_eq!(ok(NodeRef::MostLaggingStandby), "c standby");
         assert_eq!(ok(NodeRef::All), "a primary, b standby, c standby");
+        assert_eq!(ok(NodeRef::AllStandbys), "b standby, c standby");
+        assert_eq!(ok(NodeRef::AllAnswering), "b standby, c standby, a primary");
         assert_eq!(ok(NodeRef::Named("b".to_owned())), "b standby");
+    }
+
+    #[test]
+    fn who_does_not_answer_is_left_out_where_the_word_says_so() {
+        let alone = seen(vec![silent(), primary("async"), silent()]);
+        assert_eq!(
+            resolved(&NodeRef::AllAnswering, &alone, &[]).unwrap(),
+            "b primary"
+        );
+        let error = resolved(&NodeRef::AllStandbys, &alone, &[]).unwrap_err();
+        assert!(error.starts_with("no node is a standby"), "{error}");
+        let nobody = seen(vec![silent(), silent(), silent()]);
+        let error = resolved(&NodeRef::AllAnswering, &nobody, &[]).unwrap_err();
+        assert!(error.starts_with("no node answers"), "{error}");
     }
 
     #[test]

@@ -286,7 +286,7 @@ fn everything_that_a_target_has_not_is_said_at_once() {
     9 │   - freeze: { node: primary }
       ╰────
      help: nodes are: node-1, node-2; roles are: primary, standby, sync_standby,
-           most_lagging_standby, all
+           most_lagging_standby, all, all_standbys, all_answering
 
      × freeze needs what this target has not: signals to single processes
        ╭─[drill.yaml:9:21]
@@ -340,7 +340,7 @@ fn everything_that_a_target_has_not_is_said_at_once() {
     13 │   - switch_over: {}
        ╰────
      help: nodes are: node-1, node-2; roles are: primary, standby, sync_standby,
-           most_lagging_standby, all
+           most_lagging_standby, all, all_standbys, all_answering
 
      × switch_over needs what this target has not: somebody who can switch over
        ╭─[drill.yaml:13:5]
@@ -551,7 +551,7 @@ fn what_cannot_happen_at_one_moment_or_by_itself() {
     9 │   - kill: { node: standby, returns: by_itself }
       ╰────
      help: nodes are: node-1, node-2; roles are: primary, standby, sync_standby,
-           most_lagging_standby, all
+           most_lagging_standby, all, all_standbys, all_answering
 
      × kill needs what this target has not: a supervisor that starts a dead node again
       ╭─[drill.yaml:9:19]

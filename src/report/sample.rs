@@ -267,6 +267,7 @@ pub fn pass() -> RunResult {
             at_risk: Known::Observed(37),
             lost: Lost {
                 count: Some(0),
+                unjudged: None,
                 rpo: Known::Observed(bounds(0.0, 0.0)),
                 rpo_bytes: Some(0),
                 shape: None,
@@ -343,6 +344,7 @@ pub fn loss() -> RunResult {
     lost.verdict = Verdict::Fail;
     result.ledger.lost = Lost {
         count: Some(3),
+        unjudged: None,
         rpo: Known::Observed(bounds(41.0, 63.0)),
         rpo_bytes: Some(1_840),
         shape: Some("suffix".to_owned()),
@@ -502,30 +504,7 @@ pub fn nothing_observed() -> RunResult {
         warm: Known::missing(why),
         waited_ms: 0.0,
     };
-    result.ledger = Ledger {
-        judged: false,
-        unjudged: Some(why.to_owned()),
-        converged_ms: Known::missing(why),
-        attempted: 0,
-        acknowledged: 0,
-        failed: 0,
-        in_doubt: InDoubt::default(),
-        at_risk: Known::missing(why),
-        lost: Lost {
-            count: None,
-            rpo: Known::missing(why),
-            rpo_bytes: None,
-            shape: None,
-            found_in_old_data: None,
-            first: Vec::new(),
-        },
-        isolated: Known::missing(why),
-        phantom: 0,
-        unexpected: 0,
-        duplicated: 0,
-        diverged_nodes: Vec::new(),
-        channels: BTreeMap::new(),
-    };
+    result.ledger = Ledger::unjudged(why, Known::missing(why));
     result.two_writers.not_observed = vec!["node-1".to_owned(), "node-2".to_owned()];
     result.state_left = StateLeft {
         primary: None,

@@ -159,7 +159,7 @@ pub fn outage(outage: &Outage) -> String {
 #[must_use]
 pub fn lost(ledger: &Ledger) -> String {
     let acknowledged = figures::count(ledger.acknowledged, "acknowledged commit");
-    let text = match (ledger.lost.count, &ledger.unjudged) {
+    let text = match (ledger.lost.count, ledger.loss_unjudged()) {
         (Some(lost), None) => format!("{} of {acknowledged} lost", figures::number(lost)),
         // Loss that was proven stands, even where the rest could not be judged.
         (Some(lost), Some(_)) if lost > 0 => {
@@ -269,7 +269,7 @@ pub fn not_observed(result: &RunResult) -> Vec<(String, String)> {
     if ledger.lost.count.is_none() {
         ask(
             "lost commits",
-            Some(ledger.unjudged.as_deref().unwrap_or("not judged")),
+            Some(ledger.loss_unjudged().unwrap_or("not judged")),
         );
     }
     if broken {

@@ -18,6 +18,10 @@ pub enum NodeRef {
     MostLaggingStandby,
     /// All nodes.
     All,
+    /// Every standby that answers.
+    AllStandbys,
+    /// Every node that answers, the primary last.
+    AllAnswering,
     /// The node of this name.
     Named(String),
     /// The node that the step with this id hit, or the previous primary of a switch-over.
@@ -26,12 +30,14 @@ pub enum NodeRef {
 
 impl NodeRef {
     /// The words that stand for a role.
-    pub const ROLES: [&'static str; 5] = [
+    pub const ROLES: [&'static str; 7] = [
         "primary",
         "standby",
         "sync_standby",
         "most_lagging_standby",
         "all",
+        "all_standbys",
+        "all_answering",
     ];
 }
 
@@ -43,6 +49,8 @@ impl fmt::Display for NodeRef {
             Self::SyncStandby => f.write_str("sync_standby"),
             Self::MostLaggingStandby => f.write_str("most_lagging_standby"),
             Self::All => f.write_str("all"),
+            Self::AllStandbys => f.write_str("all_standbys"),
+            Self::AllAnswering => f.write_str("all_answering"),
             Self::Named(name) => f.write_str(name),
             Self::Of(id) => write!(f, "the node of {id}"),
         }
@@ -57,6 +65,8 @@ impl From<&str> for NodeRef {
             "sync_standby" => Self::SyncStandby,
             "most_lagging_standby" => Self::MostLaggingStandby,
             "all" => Self::All,
+            "all_standbys" => Self::AllStandbys,
+            "all_answering" => Self::AllAnswering,
             name => Self::Named(name.to_owned()),
         }
     }
@@ -77,7 +87,9 @@ impl<'de> Deserialize<'de> for NodeRef {
         impl<'de> Visitor<'de> for Words {
             type Value = NodeRef;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a role (primary, standby, sync_standby, most_lagging_standby, all), a node's name, or { of: ID }")
+                f.write_str("a role (")?;
+                f.write_str(&NodeRef::ROLES.join(", "))?;
+                f.write_str("), a node's name, or { of: ID }")
             }
             fn visit_str<E: de::Error>(self, word: &str) -> Result<NodeRef, E> {
                 Ok(NodeRef::from(word))
@@ -113,6 +125,8 @@ impl JsonSchema for NodeRef {
                 { "const": "sync_standby", "description": "A synchronous standby." },
                 { "const": "most_lagging_standby", "description": "The standby whose replay is furthest behind." },
                 { "const": "all", "description": "All nodes." },
+                { "const": "all_standbys", "description": "Every standby that answers, in declared order." },
+                { "const": "all_answering", "description": "Every node that answers, the primary last." },
                 { "type": "string", "description": "The node of this name." },
                 {
                     "type": "object",

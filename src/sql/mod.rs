@@ -24,4 +24,4 @@ pub use error::SqlError;
 pub use lsn::parse_lsn;
 pub use session::{Answer, Session};
 pub use simulated::{SimulatedHost, SimulatedServer, SimulatedSession};
-pub use statement::{Asks, KeyRanges, Statement};
+pub use statement::{Asks, Brought, KeyRanges, Statement};

@@ -104,6 +104,13 @@ impl Session {
         Ok(())
     }
 
+    /// Whether the server reads what it is sent: a simulated one goes by what a statement is for, and of a
+    /// drill's own statements it knows no more than that.
+    #[must_use]
+    pub fn reads_sql(&self) -> bool {
+        matches!(self.0, With::Server(_))
+    }
+
     /// Process id of the server's backend, as BackendKeyData told it; 0 where it told none (a pooler may).
     #[must_use]
     pub fn backend(&self) -> i32 {

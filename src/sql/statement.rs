@@ -176,11 +176,39 @@ pub enum Asks {
     ResumeReplay,
     /// Whether replay is paused, in PostgreSQL's word.
     PauseState,
+    /// A statement that a drill brought along.
+    Brought(Brought),
     /// To be told of what others notify.
     Listen,
     /// To be answered after this long.
     Sleep {
         /// In milliseconds.
         ms: u64,
+    },
+}
+
+/// What a statement of a drill's own is for, as far as that can be told without reading it: the drill file
+/// says which one changes something, which one undoes that, and by which it is checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Brought {
+    /// It makes the change whose check this is.
+    Change {
+        /// The check, by which the change is known.
+        check: String,
+    },
+    /// It undoes the change whose check this is.
+    Undo {
+        /// The check.
+        check: String,
+    },
+    /// It is a check: true while its change is not there.
+    Check {
+        /// The check.
+        check: String,
+    },
+    /// It changes nothing.
+    Question {
+        /// The first value that the drill expects for an answer, where it expects one.
+        expects: Option<String>,
     },
 }

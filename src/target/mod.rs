@@ -37,6 +37,8 @@ pub enum Capability {
     Statements,
     /// Commands on this machine that do something to it.
     Commands,
+    /// Take a standby's data away and make it anew from a copy of the primary.
+    Storage,
     /// Somebody beside firedrill starts a dead node again: a supervisor, a restart policy.
     Restarts,
 }
@@ -107,6 +109,10 @@ pub trait Target: Send + Sync {
     fn processes(&self) -> Option<&dyn Processes>;
     /// Cutting and joining.
     fn network(&self) -> Option<&dyn Network>;
+    /// Losing data, and fresh copies.
+    fn storage(&self) -> Option<&dyn Storage> {
+        None
+    }
     /// Promote, switch over, rejoin.
     fn recovery(&self) -> &dyn Recovery;
     /// A way of its own to tell who leads, where it is not asked by SQL (a simulated target).
@@ -259,6 +265,28 @@ pub trait Network: Send + Sync {
     /// # Errors
     /// When it cannot be told.
     async fn reaches(&self, node: &str, from: CutFrom) -> Result<bool, TargetError>;
+}
+
+/// Losing a node's data, and making the node anew.
+#[async_trait]
+pub trait Storage: Send + Sync {
+    /// Takes the node down and all its data away, as a lost disk does. The caller has made sure that another
+    /// node holds them too.
+    ///
+    /// # Errors
+    /// When it could not be carried out.
+    async fn lose_data(&self, node: &str) -> Result<(), TargetError>;
+    /// Whether the node runs, or has data to start from.
+    ///
+    /// # Errors
+    /// When it cannot be told.
+    async fn has_data(&self, node: &str) -> Result<bool, TargetError>;
+    /// Makes the node a standby from a fresh copy of whoever leads, whatever it holds. Harmless where it
+    /// streams already. Returns one line on how.
+    ///
+    /// # Errors
+    /// When nobody leads, or it could not be carried out; the node is down then.
+    async fn clone_anew(&self, node: &str) -> Result<String, TargetError>;
 }
 
 /// What a person or a stack does to recover.

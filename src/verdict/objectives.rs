@@ -206,6 +206,9 @@ fn condition(result: &RunResult, cel: &str) -> Judged {
     if condition.rests_on_audit() && !result.ledger.judged {
         return unknown(why_unjudged(result));
     }
+    if condition.rests_on_loss() && result.ledger.lost.unjudged.is_some() {
+        return unknown(why_loss_unjudged(result));
+    }
     let holds = match condition.holds(result) {
         Ok(holds) => holds,
         Err(undecided) => return unknown(undecided.to_string()),
@@ -246,10 +249,15 @@ fn why_unjudged(result: &RunResult) -> String {
     why.unwrap_or_else(|| "the ledger was not judged".to_owned())
 }
 
+fn why_loss_unjudged(result: &RunResult) -> String {
+    let why = result.ledger.loss_unjudged();
+    why.map_or_else(|| why_unjudged(result), str::to_owned)
+}
+
 fn lost_commits(result: &RunResult, limit: u64, at_risk_at_least: Option<u64>) -> Judged {
     let ledger = &result.ledger;
     let Some(lost) = ledger.lost.count else {
-        return unknown(why_unjudged(result));
+        return unknown(why_loss_unjudged(result));
     };
     if lost > limit {
         let mut judged = count(lost, limit);
@@ -260,8 +268,8 @@ fn lost_commits(result: &RunResult, limit: u64, at_risk_at_least: Option<u64>) -
         };
         return judged;
     }
-    if !ledger.judged {
-        return unknown(why_unjudged(result));
+    if !ledger.judged || ledger.lost.unjudged.is_some() {
+        return unknown(why_loss_unjudged(result));
     }
     let mut judged = count(lost, limit);
     let at_risk = ledger.at_risk.observed().copied();
@@ -284,10 +292,11 @@ fn lost_commits(result: &RunResult, limit: u64, at_risk_at_least: Option<u64>) -
 fn isolated_commits(result: &RunResult, limit: u64, skip_if_unobserved: bool) -> Judged {
     match &result.ledger.isolated {
         Known::Observed(isolated) => {
-            if isolated.count > limit || result.ledger.judged {
+            let judged = result.ledger.judged && result.ledger.lost.unjudged.is_none();
+            if isolated.count > limit || judged {
                 count(isolated.count, limit)
             } else {
-                unknown(why_unjudged(result))
+                unknown(why_loss_unjudged(result))
             }
         }
         Known::Missing(missing) if skip_if_unobserved => Judged {

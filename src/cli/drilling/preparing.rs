@@ -17,6 +17,7 @@ use crate::executor::preflight::{Unfit, preflight};
 use crate::executor::requirement::Requirements;
 use crate::executor::signals::Stops;
 use crate::executor::undoing::Undoing;
+use crate::load::durability::Durability;
 use crate::load::retention::Retention;
 use crate::load::{LoadPlan, NodeAccess};
 use crate::measure::Measures;
@@ -132,10 +133,21 @@ pub async fn prepare(
     }
     load.workload = plan.record.workload.clone();
     let mut seen = target.record();
-    if let (Some(role), Some((value, differs))) = (&load.durability_of, fit.durability) {
-        load.synchronous_commit = differs.then(|| value.clone());
-        let line = format!("the probes commit as {role}, with synchronous_commit");
-        seen.durability.push((line, value));
+    if let (Some(role), Some(durability)) = (load.durability_of.clone(), fit.durability) {
+        match durability {
+            Durability::Known { value, set } => {
+                load.synchronous_commit = set.then(|| value.clone());
+                let line = format!("the probes commit as {role}, with synchronous_commit");
+                seen.durability.push((line, value));
+            }
+            Durability::Unknown(why) => {
+                let line = format!("the probes do not commit as {role}, whose synchronous_commit");
+                seen.durability.push((line, format!("is not known: {why}")));
+                load.loss_unjudged = Some(format!(
+                    "{role} may commit less durably than the probes: its synchronous_commit is not known: {why}"
+                ));
+            }
+        }
     }
     let events = Emitter::channel();
     let (journal, made) = session
@@ -205,6 +217,7 @@ fn load_plan(
         watches,
         durability_of: file.durability_of.clone(),
         synchronous_commit: None,
+        loss_unjudged: None,
         retention: Retention {
             keep_s: keeping.keep.as_secs(),
             at_most_bytes: keeping.at_most.as_bytes(),

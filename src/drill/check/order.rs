@@ -50,8 +50,9 @@ pub(super) fn order(drill: &DrillFile, steps: &[Placed], findings: &mut Findings
             }
         }
         lost_leader |= breaks;
-        // One that comes back after a time is not kept down until its undo.
-        let kept = |fault: &Arc<dyn Fault>| fault.returns_after().is_none();
+        // One that comes back after a time, or within its step, is not kept down until its undo.
+        let kept =
+            |fault: &Arc<dyn Fault>| fault.returns_after().is_none() && !fault.returns_in_turn();
         if step.fault().as_ref().is_some_and(kept) {
             open.insert(id.clone(), index);
         }
@@ -63,6 +64,19 @@ pub(super) fn order(drill: &DrillFile, steps: &[Placed], findings: &mut Findings
                 Diagnostic::error("returns", "a node that comes back at once was never down")
                     .label("expected more than nothing"),
             );
+        }
+        if step.fault().is_some_and(|fault| fault.returns_in_turn()) {
+            undone.insert(id.clone());
+            if placed.together.is_some() {
+                findings.add(
+                    &placed.at(&[At::Key("returns")]),
+                    Diagnostic::error(
+                        "returns",
+                        "what strikes at one moment is not put back one after the other",
+                    )
+                    .help("take it out of `together`, or leave out `returns` and undo it later"),
+                );
+            }
         }
         match step {
             Step::Baseline(body) => {

@@ -566,7 +566,7 @@ fn bare_words_in_groups_and_nodes_that_never_go_down() {
       ·                                     ───┬──
       ·                                        ╰── did you mean on_undo?
       ╰────
-     help: here can be: on_undo, by_itself, after
+     help: here can be: on_undo, by_itself, in_turn, after
     ");
     insta::assert_snapshot!(steps("  - baseline: { for: 5s }\n  - kill: { node: primary, id: crash, returns: { after: 5s } }\n  - restore_redundancy: {}\n"), @"nothing");
 }

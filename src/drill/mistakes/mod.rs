@@ -5,6 +5,7 @@ mod brought;
 mod clients;
 mod endpoints;
 mod fields;
+mod in_turn;
 mod variables;
 mod whole_files;
 

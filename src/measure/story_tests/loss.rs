@@ -34,6 +34,18 @@ fn rows_that_the_timeline_in_service_acknowledged_are_another_fault() {
 }
 
 #[test]
+fn each_of_several_failovers_loses_the_end_of_the_timeline_that_it_ended() {
+    let mut audited = clean_audit();
+    audited.writers[1].lost = vec![lost(400, 8_000, "node-2", 2)];
+    let story = crash()
+        .act(ActKind::Fault, (7, "kill", "node-2"), (8_100, 8_110, 8_120))
+        .audit(13_000, &[1, 2, 3], audited)
+        .ended(12_000);
+    let result = result_of(&story.entries(), 0, false);
+    assert_eq!(result.ledger.lost.shape.as_deref(), Some("suffix"));
+}
+
+#[test]
 fn nothing_at_risk_can_be_demanded_away() {
     let mut audited = clean_audit();
     audited.at_risk = Some(0);
@@ -67,4 +79,45 @@ fn without_an_audit_loss_is_unknown_and_not_zero() {
     assert_eq!(result.ledger.lost.count, None);
     assert_eq!(result.verdict, Verdict::Unknown);
     assert!(result.ledger.acknowledged > 300);
+}
+
+#[test]
+fn where_the_application_may_commit_less_durably_only_a_proven_loss_counts() {
+    let why = "app may commit less durably than the probes";
+    let holds = |cel: &str| Demand::Condition {
+        cel: cel.to_owned(),
+    };
+    let judged = |lost: &[LostCommit]| {
+        let mut audited = clean_audit();
+        audited.loss_unjudged = Some(why.to_owned());
+        audited.writers[1].lost = lost.to_vec();
+        let story = crash()
+            .demands("few", holds("lost_commits < 10"))
+            .demands("sound", holds("ledger.phantom == 0"))
+            .audit(13_000, &[1, 2], audited)
+            .ended(12_000);
+        let result = result_of(&story.entries(), 0, false);
+        let verdicts = ["lost_commits", "few", "sound"].map(|name| {
+            let mut all = result.objectives.iter();
+            let it = all.find(|it| it.name == name).unwrap();
+            (it.verdict, it.measured.why().map(str::to_owned))
+        });
+        (result, verdicts)
+    };
+    let unknown = (Verdict::Unknown, Some(why.to_owned()));
+    let (none, verdicts) = judged(&[]);
+    assert_eq!(none.ledger.lost.count, None, "not 0");
+    assert!(none.ledger.judged, "the rest of the ledger is");
+    assert_eq!(none.ledger.isolated.why(), Some(why));
+    assert_eq!(none.ledger.lost.rpo.observed(), None);
+    assert_eq!(verdicts[0], unknown);
+    assert_eq!(verdicts[1].0, Verdict::Unknown);
+    assert_eq!(verdicts[2].0, Verdict::Pass);
+    assert_eq!(none.verdict, Verdict::Unknown);
+
+    let (one, verdicts) = judged(&[lost(100, 3_000, "node-1", 1)]);
+    assert_eq!(one.ledger.lost.count, Some(1));
+    assert_eq!(verdicts[0].0, Verdict::Fail);
+    assert_eq!(verdicts[1], unknown, "there may be more");
+    assert_eq!(one.verdict, Verdict::Fail);
 }

@@ -121,6 +121,7 @@ pub(super) fn in_words(capability: Capability) -> &'static str {
         Capability::SwitchOver => "somebody who can switch over",
         Capability::OtherClients => "a writer endpoint that other programs can reach",
         Capability::Statements => "servers that run any SQL statement",
+        Capability::Storage => "nodes whose data can be taken away and copied anew",
         Capability::Commands => "something that a command of yours can reach",
         Capability::Restarts => "a supervisor that starts a dead node again",
     }

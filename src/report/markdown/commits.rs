@@ -12,6 +12,8 @@ pub fn write(result: &RunResult, text: &mut String) -> fmt::Result {
     writeln!(text, "\n## Commits\n\n{}\n", cell(&wording::lost(ledger)))?;
     if let Some(why) = &ledger.unjudged {
         writeln!(text, "- not judged: {}", cell(why))?;
+    } else if let Some(why) = &ledger.lost.unjudged {
+        writeln!(text, "- loss not judged: {}", cell(why))?;
     }
     let doubt = ledger.in_doubt;
     let lines = [

@@ -19,7 +19,7 @@ pub fn commits(result: &RunResult, page: &mut Page) {
     if let Some(at_risk @ 1..) = ledger.at_risk.observed() {
         text.push_str(&format!(", {} at risk", figures::number(*at_risk)));
     }
-    if let Some(why) = &ledger.unjudged {
+    if let Some(why) = ledger.loss_unjudged() {
         text.push_str(&format!(": {why}"));
     }
     page.line_painted("Commits", bad, &text);

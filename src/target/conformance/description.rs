@@ -70,6 +70,8 @@ pub(super) async fn capabilities(fixture: &dyn Fixture) {
         (Capability::CutClients, "primary-cut-off"),
         (Capability::CutPeers, "lagging-promotion"),
         (Capability::SwitchOver, "planned-switchover"),
+        (Capability::Storage, "replica-rebuild"),
+        (Capability::Statements, "abandoned-slot"),
     ];
     for (capability, drill) in drills {
         let checked = load(drill, &Given::default()).unwrap();
@@ -97,6 +99,7 @@ pub(super) async fn capabilities(fixture: &dyn Fixture) {
     assert_eq!(can(Capability::Processes), target.processes().is_some());
     let cuts = can(Capability::CutClients) || can(Capability::CutPeers);
     assert_eq!(cuts, target.network().is_some());
+    assert_eq!(can(Capability::Storage), target.storage().is_some());
     bench.close(fixture).await;
 }
 

@@ -7,9 +7,10 @@ use crate::fault::cut::Cut;
 use crate::fault::freeze::{Freeze, FreezeScope};
 use crate::fault::kill::Kill;
 use crate::fault::kill_process::{KillProcess, VictimProcess};
+use crate::fault::lose_data::LoseData;
 use crate::fault::pause_replay::PauseReplay;
 use crate::fault::stop::{Stop, StopMode};
-use crate::fault::{Fault, Returns, undo_from_journal};
+use crate::fault::{Fault, Hit, Returns, undo_from_journal};
 use crate::role::NodeRef;
 use crate::sql::Asks;
 use crate::target::{CutFrom, ProcessScope, ProcessSignal};
@@ -53,12 +54,17 @@ fn pause(node: &str) -> PauseReplay {
     PauseReplay { id, node }
 }
 
+fn lose_data(node: &str) -> LoseData {
+    let (id, node) = (None, NodeRef::from(node));
+    LoseData { id, node }
+}
+
 /// Without a failover everything comes back as it was.
 pub(super) async fn seen_undone_and_undone_again(fixture: &dyn Fixture) {
     let Some(mut bench) = Bench::start(fixture, "faults", BY_HAND).await else {
         return;
     };
-    let faults: [&dyn Fault; 11] = [
+    let faults: [&dyn Fault; 12] = [
         &kill("node-1"),
         &kill("node-2"),
         &stop("node-2", StopMode::Fast),
@@ -69,6 +75,7 @@ pub(super) async fn seen_undone_and_undone_again(fixture: &dyn Fixture) {
         &cut("node-1", CutFrom::Clients),
         &cut("node-2", CutFrom::Peers),
         &pause("node-2"),
+        &lose_data("node-2"),
         &kill_process("node-1", VictimProcess::Postmaster),
     ];
     for fault in faults {
@@ -84,6 +91,16 @@ pub(super) async fn seen_undone_and_undone_again(fixture: &dyn Fixture) {
         .strike(&kill_process("node-2", VictimProcess::Walreceiver))
         .await;
     bench.undo("kill the walreceiver").await;
+    let seen = bench.whole("before the last").await;
+    let only_copy = Hit {
+        node: "node-1".to_owned(),
+        role: "primary".to_owned(),
+        timeline: 1,
+    };
+    let fault = lose_data("node-1");
+    let refused = fault.prepare(bench.target.as_ref(), &only_copy, &seen);
+    let error = refused.await.expect_err("a primary keeps its data");
+    assert!(error.cause.contains("no standby"), "{error}");
     bench.close(fixture).await;
 }
 

@@ -70,7 +70,9 @@ impl Configuration<'_> {
         set("wal_level", "replica");
         // Without it, or checksums, pg_rewind refuses.
         set("wal_log_hints", "on");
-        set("wal_keep_size", "512MB");
+        // As much as a standby that is down for a drill can miss, and no more for an abandoned slot.
+        set("wal_keep_size", "128MB");
+        set("max_slot_wal_keep_size", "128MB");
         set("max_wal_senders", "10");
         set("max_replication_slots", "10");
         set("archive_mode", "off");

@@ -16,7 +16,8 @@ use crate::clock::Clock;
 use crate::event::{Emitter, TargetRecord};
 use crate::sql::{Address, Session};
 use crate::target::{
-    Capability, Endpoint, Failover, Network, Power, Processes, Recovery, Target, TargetError,
+    Capability, Endpoint, Failover, Network, Power, Processes, Recovery, Storage, Target,
+    TargetError,
 };
 use async_trait::async_trait;
 use std::num::NonZeroU32;
@@ -253,6 +254,7 @@ pub const CAPABILITIES: &[Capability] = &[
     Capability::OtherClients,
     Capability::Statements,
     Capability::Commands,
+    Capability::Storage,
 ];
 
 #[async_trait]
@@ -358,6 +360,10 @@ impl Target for LocalTarget {
     }
 
     fn network(&self) -> Option<&dyn Network> {
+        Some(self)
+    }
+
+    fn storage(&self) -> Option<&dyn Storage> {
         Some(self)
     }
 

@@ -11,7 +11,7 @@ use crate::event::slots::ErrorClass;
 use crate::sql::Session;
 use crate::target::{
     CutFrom, DivergedEvidence, Network, Power, PowerOff, ProcessId, ProcessScope, ProcessSignal,
-    ProcessState, Processes, Recovery, TargetError,
+    ProcessState, Processes, Recovery, Storage, TargetError,
 };
 use async_trait::async_trait;
 use std::path::Path;
@@ -128,6 +128,21 @@ impl Network for LocalTarget {
             }
         }
         Ok(false)
+    }
+}
+
+#[async_trait]
+impl Storage for LocalTarget {
+    async fn lose_data(&self, node: &str) -> Result<(), TargetError> {
+        rejoin::lose_data(&self.cluster, node).await
+    }
+
+    async fn has_data(&self, node: &str) -> Result<bool, TargetError> {
+        rejoin::has_data(&self.cluster, node)
+    }
+
+    async fn clone_anew(&self, node: &str) -> Result<String, TargetError> {
+        rejoin::clone_from_leader(&self.cluster, node).await
     }
 }
 

@@ -87,6 +87,65 @@ pub async fn rejoin(
     })
 }
 
+/// Makes a node a standby from a fresh copy of the leader, whatever it holds; returns one line on how.
+/// Harmless where it streams already, or leads.
+///
+/// # Errors
+/// When nobody leads, or it could not be carried out: the node stays down and fenced then.
+pub async fn clone_from_leader(cluster: &Cluster, name: &str) -> Result<String, TargetError> {
+    let node = cluster.node(name)?;
+    let _alone = node.operation.lock().await;
+    let seen = cluster.see().await;
+    let Some((leader, newest)) = seen.leader() else {
+        return Err(TargetError::new(
+            format!("clone {name} anew"),
+            "no node takes writes, so there is nothing to copy",
+        ));
+    };
+    if leader == name || streams(&seen, name) {
+        cluster.unfence(node);
+        return Ok(format!("{name} has timeline {newest} already"));
+    }
+    node.stream_from(cluster.node(leader)?);
+    cluster.fence(node).await?;
+    let timeline = clone_anew(cluster, node).await?;
+    cluster.unfence(node);
+    Ok(format!(
+        "{name} was cloned anew from {leader} and streams timeline {timeline}"
+    ))
+}
+
+/// Kills a node and removes all its data.
+///
+/// # Errors
+/// When a process survives or a file cannot be removed.
+pub async fn lose_data(cluster: &Cluster, name: &str) -> Result<(), TargetError> {
+    let node = cluster.node(name)?;
+    let _alone = node.operation.lock().await;
+    cluster.kill(node).await?;
+    empty(cluster, node)
+        .map_err(|error| TargetError::new(format!("remove the data of {name}"), error))
+}
+
+/// Whether a node runs or has a database cluster to start from.
+///
+/// # Errors
+/// When its processes cannot be told.
+pub fn has_data(cluster: &Cluster, name: &str) -> Result<bool, TargetError> {
+    let server = &cluster.node(name)?.server;
+    // The file by which PostgreSQL's own programs know a data directory.
+    let there = server.data().join("PG_VERSION").exists();
+    Ok(there || !server.processes()?.is_empty())
+}
+
+/// Leaves an empty data directory.
+fn empty(cluster: &Cluster, node: &Node) -> std::io::Result<()> {
+    if node.server.data().exists() {
+        fs::remove_dir_all(node.server.data())?;
+    }
+    cluster.folder.make_folder(node.name()).map(|_| ())
+}
+
 /// Rewinds and starts it. pg_rewind recovers a crashed server itself first (13 and newer).
 async fn rewind(cluster: &Cluster, node: &Node, leader: &Node) -> Result<u32, TargetError> {
     // Until its first checkpoint a promoted server's control file names the old timeline, and pg_rewind
@@ -112,13 +171,7 @@ async fn rewind(cluster: &Cluster, node: &Node, leader: &Node) -> Result<u32, Ta
 async fn clone_anew(cluster: &Cluster, node: &Node) -> Result<u32, TargetError> {
     let what = format!("clone {} anew", node.name());
     node.server.kill().await?;
-    let emptied = || -> std::io::Result<()> {
-        if node.server.data().exists() {
-            fs::remove_dir_all(node.server.data())?;
-        }
-        cluster.folder.make_folder(node.name()).map(|_| ())
-    };
-    emptied().map_err(|error| TargetError::new(&what, error))?;
+    empty(cluster, node).map_err(|error| TargetError::new(&what, error))?;
     let source = cluster.upstream_conninfo(node);
     let args = [
         "--pgdata".as_ref(),

@@ -22,6 +22,19 @@ impl State {
         }
     }
 
+    /// All processes of a node end, and its data are gone.
+    pub(super) fn lose_data(&mut self, n: usize) {
+        self.kill(n);
+        if let Some(node) = self.nodes.get_mut(n) {
+            node.lose_data();
+        }
+    }
+
+    /// Whether a node has data to start from.
+    pub(super) fn has_data(&self, n: usize) -> bool {
+        self.nodes.get(n).is_some_and(|node| node.has_data)
+    }
+
     /// PostgreSQL shuts itself down; the sessions are told.
     pub(super) fn shut_down(&mut self, n: usize, fast: bool, now: Stamp) {
         if fast {
@@ -187,6 +200,7 @@ impl State {
         let (bytes, alone) = node.cut_back(keep);
         let missed = source.wal.iter().filter(|record| record.end > keep);
         let missed: Vec<Row> = missed.filter_map(|record| record.row.clone()).collect();
+        node.has_data = true;
         node.rows = source.rows;
         node.wal = source.wal;
         node.pending.clear();

@@ -31,6 +31,8 @@ pub(super) struct Node {
     pub(super) upstream: Option<usize>,
     pub(super) streaming: bool,
     pub(super) replay_paused: bool,
+    /// False once its disk is lost, until it is made anew.
+    pub(super) has_data: bool,
     pub(super) rows: Rows,
     /// Received and not replayed.
     pub(super) pending: VecDeque<Record>,
@@ -92,12 +94,25 @@ impl Node {
             upstream: None,
             streaming: false,
             replay_paused: false,
+            has_data: true,
             rows: Rows::default(),
             pending: VecDeque::new(),
             wal: VecDeque::new(),
             written: WAL_BEGINS,
             replayed: WAL_BEGINS,
         }
+    }
+
+    /// Its disk is lost: it is nothing but its name and its place.
+    pub(super) fn lose_data(&mut self) {
+        self.has_data = false;
+        self.rows = Rows::default();
+        self.pending.clear();
+        self.wal.clear();
+        self.left.clear();
+        self.written = WAL_BEGINS;
+        self.replayed = WAL_BEGINS;
+        self.replay_paused = false;
     }
 
     /// It takes writes from whoever reaches it.

@@ -6,7 +6,7 @@ use crate::event::slots::ErrorClass;
 use crate::sql::Session;
 use crate::target::{
     CutFrom, DivergedEvidence, Network, Power, PowerOff, ProcessId, ProcessScope, ProcessSignal,
-    ProcessState, Processes, Recovery, TargetError,
+    ProcessState, Processes, Recovery, Storage, TargetError,
 };
 use async_trait::async_trait;
 use std::path::Path as FilePath;
@@ -31,7 +31,12 @@ impl Power for SimulatedTarget {
     }
 
     async fn start(&self, node: &str) -> Result<(), TargetError> {
-        self.hands.start(self.simulation.node(node)?).await;
+        let n = self.simulation.node(node)?;
+        if self.simulation.with(|state, _| !state.has_data(n)) {
+            let cause = "its data are gone, and it has nothing to start from";
+            return Err(TargetError::new(format!("start {node}"), cause));
+        }
+        self.hands.start(n).await;
         Ok(())
     }
 
@@ -132,6 +137,25 @@ impl Network for SimulatedTarget {
             }
         }
         Ok(false)
+    }
+}
+
+#[async_trait]
+impl Storage for SimulatedTarget {
+    async fn lose_data(&self, node: &str) -> Result<(), TargetError> {
+        let n = self.simulation.node(node)?;
+        self.simulation.change(|state, _| state.lose_data(n));
+        Ok(())
+    }
+
+    async fn has_data(&self, node: &str) -> Result<bool, TargetError> {
+        let n = self.simulation.node(node)?;
+        Ok(self.simulation.with(|state, _| state.has_data(n)))
+    }
+
+    async fn clone_anew(&self, node: &str) -> Result<String, TargetError> {
+        let n = self.simulation.node(node)?;
+        self.hands.clone_anew(n, node).await
     }
 }
 

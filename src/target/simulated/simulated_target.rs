@@ -14,7 +14,8 @@ use crate::target::local::health::Health;
 use crate::target::local::router::{self, RouterSettings};
 use crate::target::local::routes::{Routes, Side};
 use crate::target::{
-    Capability, Endpoint, Failover, Network, Power, Processes, Recovery, Target, TargetError,
+    Capability, Endpoint, Failover, Network, Power, Processes, Recovery, Storage, Target,
+    TargetError,
 };
 use async_trait::async_trait;
 use std::num::NonZeroU32;
@@ -31,6 +32,8 @@ pub const CAPABILITIES: &[Capability] = &[
     Capability::CutPeers,
     Capability::Act,
     Capability::SwitchOver,
+    Capability::Statements,
+    Capability::Storage,
 ];
 
 /// How long the router may take to have checked every node.
@@ -260,6 +263,10 @@ impl Target for SimulatedTarget {
     }
 
     fn network(&self) -> Option<&dyn Network> {
+        Some(self)
+    }
+
+    fn storage(&self) -> Option<&dyn Storage> {
         Some(self)
     }
 

@@ -21,6 +21,9 @@ const SHUTS_DOWN: Duration = Duration::from_millis(100);
 /// How long a rewind takes.
 const REWINDS: Duration = Duration::from_millis(400);
 
+/// How long a fresh copy takes.
+const COPIES: Duration = Duration::from_secs(2);
+
 /// The hands of the stack.
 #[derive(Clone, Debug)]
 pub(super) struct Hands {
@@ -138,6 +141,34 @@ impl Hands {
     pub(super) fn fence(&self, n: usize, name: &str) {
         self.routes.fence(name, true);
         self.simulation.change(|state, _| state.kill(n));
+    }
+
+    /// Makes a node a standby from a fresh copy of the leader; says how. A copy has nothing of its own, so
+    /// that no behaviour can make it diverge.
+    pub(super) async fn clone_anew(&self, n: usize, name: &str) -> Result<String, TargetError> {
+        let what = format!("clone {name} anew");
+        let leader = self.simulation.with(|state, _| {
+            let writable = state.nodes.iter().enumerate();
+            let writable = writable.filter(|(_, node)| node.is_writable());
+            let leader = writable.max_by_key(|(_, node)| node.timeline);
+            leader.map(|(n, node)| (n, node.name.clone()))
+        });
+        let Some((leader, from)) = leader else {
+            return Err(TargetError::new(what, "no node takes writes"));
+        };
+        let settled = self.simulation.with(|state, _| {
+            let node = state.nodes.get(n);
+            leader == n || node.is_some_and(|node| node.streaming && node.upstream == Some(leader))
+        });
+        if !settled {
+            self.fence(n, name);
+            sleep(COPIES).await;
+            self.simulation
+                .change(|state, _| state.rewind(n, leader, false));
+            self.start(n).await;
+        }
+        self.routes.fence(name, false);
+        Ok(format!("{name} was cloned anew from {from}"))
     }
 
     /// Makes a node stream from the leader, whatever it was.

@@ -31,6 +31,9 @@ pub(super) struct State {
     pub(super) ledger_made: Option<u64>,
     /// Nodes whose promotion is under way, late.
     pub(super) promoting: BTreeSet<usize>,
+    /// Checks of the changes that drills made by statements of their own and did not undo yet. They hold for
+    /// all nodes: whether such a change is replicated only its statement says.
+    pub(super) changes: BTreeSet<String>,
     /// When everything that was due was last done.
     pub(super) worked_at: Option<Stamp>,
     chance: ChaCha8Rng,
@@ -59,6 +62,7 @@ impl State {
             newest_timeline: 1,
             ledger_made: None,
             promoting: BTreeSet::new(),
+            changes: BTreeSet::new(),
             worked_at: None,
             chance,
             next_process: 100,

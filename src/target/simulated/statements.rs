@@ -7,7 +7,7 @@ use super::node::COMMIT;
 use super::rows::{BARRIER, Row};
 use super::state::{RESERVED, State};
 use crate::event::Stamp;
-use crate::sql::{Answer, Asks, SqlError};
+use crate::sql::{Answer, Asks, Brought, SqlError};
 use std::sync::Arc;
 
 /// The port of every node.
@@ -225,6 +225,7 @@ pub(super) fn carry_out(
             }
             rows(vec![row([String::new()])])
         }
+        Asks::Brought(brought) => self::brought(state, brought),
         Asks::Listen if me.in_recovery => refused("0A000", "cannot execute LISTEN during recovery"),
         Asks::Listen => rows(Vec::new()),
         Asks::Sleep { ms } => Outcome::Sleeps(now.plus(std::time::Duration::from_millis(ms))),
@@ -233,6 +234,26 @@ pub(super) fn carry_out(
         } else {
             "not paused"
         }),
+    }
+}
+
+/// What a drill brought along is not read: a change stands from its statement until its undo, and a question
+/// is answered as the drill expects. Nothing else follows from it.
+fn brought(state: &mut State, brought: Brought) -> Outcome {
+    match brought {
+        Brought::Change { check } => {
+            state.changes.insert(check);
+            rows(Vec::new())
+        }
+        Brought::Undo { check } => {
+            state.changes.remove(&check);
+            rows(Vec::new())
+        }
+        Brought::Check { check } => one(bool_word(!state.changes.contains(&check))),
+        Brought::Question { expects } => match expects {
+            Some(expected) => one(expected),
+            None => rows(Vec::new()),
+        },
     }
 }
 

@@ -4,8 +4,12 @@ use super::node::{Node, WAL_BEGINS};
 use super::rows::{Row, Rows};
 use crate::clock::Clock;
 use crate::event::Stamp;
+use crate::fault::sql::{Note, Sql};
+use crate::fault::{Fault, Hit};
+use crate::role::NodeRef;
 use crate::sql::Session;
-use crate::target::Target;
+use crate::target::{PowerOff, Target};
+use crate::undo::Standing;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -70,6 +74,73 @@ fn rows_are_counted_beside_open_ranges_and_by_stretches_of_keys() {
         "as many rows, and not the same"
     );
     assert!(rows.counts("another run", &open).is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_of_a_drills_own_stands_until_it_is_undone() {
+    let file = crate::drill::simulated::Simulated::default();
+    let settings = super::SimulatedSettings::from(&file);
+    let clock = Clock::of_runtime();
+    let target = super::SimulatedTarget::start(&settings, "r", 7, clock).await;
+    let target = target.unwrap();
+    let step = Sql {
+        undo: Some("drop table t".to_owned()),
+        check: Some("select to_regclass('t') is null".to_owned()),
+        ..question("create table t ()", None)
+    };
+    let hit = Hit {
+        node: "node-1".to_owned(),
+        role: "primary".to_owned(),
+        timeline: 1,
+    };
+    let seen = crate::target::see_cluster(&target, clock, Duration::from_secs(1)).await;
+    let undo = step.prepare(&target, &hit, &seen).await.unwrap();
+    let undo = undo.as_ref();
+    step.inject(&target, &hit, undo).await.unwrap();
+    assert!(step.effect(&target, &hit, undo).await.unwrap().is_some());
+    // Somebody's change that is there already is not this drill's.
+    assert!(step.prepare(&target, &hit, &seen).await.is_err());
+    undo.release(&target).await.unwrap();
+    let standing = undo.standing(&target).await.unwrap();
+    assert!(matches!(standing, Standing::Back(_)), "{standing:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_question_of_a_drills_own_is_not_run_and_the_note_says_so() {
+    let file = crate::drill::simulated::Simulated::default();
+    let settings = super::SimulatedSettings::from(&file);
+    let clock = Clock::of_runtime();
+    let target = super::SimulatedTarget::start(&settings, "r", 7, clock).await;
+    let target = target.unwrap();
+    let plain = question("select 17 + 4", None);
+    let asked = plain.ask(&target, "node-1").await.unwrap();
+    insta::assert_snapshot!(asked.note, @"node-1: not run, since a simulated server reads no SQL");
+    let expecting = question("select 17 + 4", Some("22"));
+    let asked = expecting.ask(&target, "node-1").await.unwrap();
+    insta::assert_snapshot!(asked.note, @"node-1: not run, since a simulated server reads no SQL, and its answer is taken to be the expected one");
+    assert_eq!(asked.unexpected, None);
+    target
+        .power()
+        .unwrap()
+        .power_off("node-1", PowerOff::Kill)
+        .await
+        .unwrap();
+    assert!(plain.ask(&target, "node-1").await.is_err(), "it is down");
+}
+
+/// A statement that changes nothing.
+fn question(run: &str, expect: Option<&str>) -> Sql {
+    Sql {
+        id: None,
+        node: NodeRef::Primary,
+        run: run.to_owned(),
+        expect: expect.map(str::to_owned),
+        note: Note::Rows,
+        undo: None,
+        check: None,
+        changes: None,
+        within: crate::drill::duration::Duration::from_secs(5),
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -15,15 +15,15 @@ const DRAWS: usize = 6;
 const PAUSE: Duration = Duration::from_secs(5);
 
 /// A run that took place as planned.
-struct Ran {
-    result: Value,
+pub(super) struct Ran {
+    pub(super) result: Value,
     code: i32,
-    stderr: String,
+    pub(super) stderr: String,
 }
 
 /// Runs a shipped drill until it took place as planned, checks what holds for every run, and gives its
 /// result; `None` where no local cluster can run.
-fn run(drill: &str, arguments: &[&str]) -> Option<Ran> {
+pub(super) fn run(drill: &str, arguments: &[&str]) -> Option<Ran> {
     if !available() {
         return None;
     }
@@ -88,7 +88,11 @@ fn texts(list: &Value) -> impl Iterator<Item = &str> {
         .filter_map(Value::as_str)
 }
 
-fn number(value: &Value) -> u64 {
+pub(super) fn faults(result: &Value) -> impl Iterator<Item = &Value> {
+    result["faults"].as_array().into_iter().flatten()
+}
+
+pub(super) fn number(value: &Value) -> u64 {
     value
         .as_u64()
         .unwrap_or_else(|| panic!("not a whole number: {value}"))
@@ -174,14 +178,14 @@ fn assert_bounds_in_order(at: &str, value: &Value) {
 
 impl Ran {
     /// Asserts verdict and exit code, and gives the result.
-    fn came_out(&self, verdict: &str, code: i32) -> &Value {
+    pub(super) fn came_out(&self, verdict: &str, code: i32) -> &Value {
         assert_eq!(self.result["verdict"], verdict, "{}", self.stderr);
         assert_eq!(self.code, code, "{}", self.stderr);
         &self.result
     }
 
     /// The objectives that were not met.
-    fn not_met(&self) -> Vec<&str> {
+    pub(super) fn not_met(&self) -> Vec<&str> {
         let objectives = self.result["objectives"].as_array().expect("objectives");
         let failed = objectives
             .iter()
@@ -190,7 +194,7 @@ impl Ran {
     }
 
     /// Asserts that nothing but `allowed` was not met, and that the verdict says so.
-    fn fails_at_most(&self, allowed: &[&str]) {
+    pub(super) fn fails_at_most(&self, allowed: &[&str]) {
         let not_met = self.not_met();
         for name in &not_met {
             assert!(allowed.contains(name), "{name} failed\n{}", self.stderr);
@@ -201,7 +205,7 @@ impl Ran {
         };
     }
 
-    fn outages(&self, channel: &str) -> usize {
+    pub(super) fn outages(&self, channel: &str) -> usize {
         let outages = self.result["channels"][channel]["outages"].as_array();
         outages.expect("outages").len()
     }
@@ -219,7 +223,7 @@ impl Ran {
 }
 
 /// The path of a target file of the examples.
-fn example(name: &str) -> String {
+pub(super) fn example(name: &str) -> String {
     let path = package().join("examples").join(name);
     path.to_str().expect("a plain path").to_owned()
 }

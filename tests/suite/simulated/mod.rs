@@ -3,6 +3,7 @@
 
 mod rehearsal;
 mod stacks;
+mod stopped;
 
 use crate::support::Firedrill;
 use serde_json::Value;

@@ -5,7 +5,7 @@ use super::{Ran, run};
 use serde_json::Value;
 
 /// In the order of drills/README.md.
-const DRILLS: [&str; 8] = [
+const DRILLS: [&str; 13] = [
     "no-fault",
     "primary-crash",
     "postmaster-crash",
@@ -14,17 +14,23 @@ const DRILLS: [&str; 8] = [
     "primary-freeze",
     "primary-cut-off",
     "lagging-promotion",
+    "cascading-failovers",
+    "stale-primary-returns",
+    "rolling-restart",
+    "replica-rebuild",
+    "abandoned-slot",
 ];
 
 /// Those with clients of firedrill's own beside the probes.
 const LOADED: [&str; 3] = ["load-spike", "reconnect-storm", "idle-sessions"];
 
 /// Those that make a stack put another node in the primary's place.
-const FAILOVERS: [&str; 4] = [
+const FAILOVERS: [&str; 5] = [
     "primary-crash",
     "postmaster-crash",
     "primary-freeze",
     "primary-cut-off",
+    "cascading-failovers",
 ];
 
 /// What the drills come to on a stack.
@@ -80,6 +86,11 @@ fn a_good_stack_passes_everything_but_the_calibration_for_which_it_is_too_good()
     primary-freeze: exit 0, pass
     primary-cut-off: exit 0, pass
     lagging-promotion: exit 3, unknown, unknown of lost_commits
+    cascading-failovers: exit 0, pass
+    stale-primary-returns: exit 0, pass
+    rolling-restart: exit 0, pass
+    replica-rebuild: exit 0, pass
+    abandoned-slot: exit 0, pass
     ");
 }
 
@@ -95,9 +106,11 @@ fn a_good_stack_stands_the_load_of_our_own_clients() {
 #[test]
 fn without_synchronous_commits_an_old_primary_takes_writes_that_nobody_keeps() {
     let settings = "{ nodes: 3, synchronous: false }";
-    insta::assert_snapshot!(verdicts(&["primary-freeze", "primary-cut-off"], settings), @"
+    let drills = ["primary-freeze", "primary-cut-off", "stale-primary-returns"];
+    insta::assert_snapshot!(verdicts(&drills, settings), @"
     primary-freeze: exit 1, fail, fail of two_writers
     primary-cut-off: exit 1, fail, fail of isolated_commits and two_writers
+    stale-primary-returns: exit 1, fail, fail of two_writers and lost_commits
     ");
 }
 
@@ -131,6 +144,11 @@ fn a_stack_that_never_promotes_is_down() {
     primary-freeze: exit 1, fail, fail of downtime, unknown of redundancy
     primary-cut-off: exit 1, fail, fail of downtime, unknown of redundancy
     lagging-promotion: exit 1, fail, unknown of downtime and lost_commits
+    cascading-failovers: exit 1, fail, fail of downtime and condition, unknown of redundancy
+    stale-primary-returns: exit 1, fail, unknown of redundancy
+    rolling-restart: exit 1, fail, fail of downtime and condition and condition, unknown of redundancy
+    replica-rebuild: exit 0, pass
+    abandoned-slot: exit 0, pass
     ");
 }
 
@@ -142,6 +160,7 @@ fn a_stack_that_promotes_late_is_down_for_as_long() {
     postmaster-crash: exit 1, fail, fail of downtime
     primary-freeze: exit 1, fail, fail of downtime
     primary-cut-off: exit 1, fail, fail of downtime
+    cascading-failovers: exit 1, fail, fail of downtime
     ");
     let ran = run("primary-crash", settings, 7);
     let worst = &ran.result["channels"]["writer_fresh"]["outages"][0];
@@ -169,6 +188,7 @@ fn a_stack_that_loses_what_it_confirmed_is_caught() {
     postmaster-crash: exit 1, fail, fail of lost_commits
     primary-freeze: exit 1, fail, fail of lost_commits
     primary-cut-off: exit 1, fail, fail of lost_commits
+    cascading-failovers: exit 1, fail, fail of lost_commits
     ");
     let ran = run("primary-crash", settings, 7);
     let lost = ran.result["ledger"]["lost"]["count"].as_u64();
@@ -184,17 +204,71 @@ fn a_node_that_comes_back_diverged_is_caught() {
     postmaster-crash: exit 1, fail, fail of divergence
     primary-freeze: exit 1, fail, fail of divergence
     primary-cut-off: exit 1, fail, fail of divergence
+    cascading-failovers: exit 1, fail, fail of lost_commits and divergence
     ");
 }
 
 #[test]
 fn firedrill_promotes_where_the_stack_does_not() {
     let settings = "{ failover: promote }";
-    insta::assert_snapshot!(verdicts(&["primary-crash", "planned-switchover", "standby-crash"], settings), @"
+    let drills = [
+        "primary-crash",
+        "planned-switchover",
+        "standby-crash",
+        "cascading-failovers",
+        "stale-primary-returns",
+        "rolling-restart",
+        "replica-rebuild",
+    ];
+    insta::assert_snapshot!(verdicts(&drills, settings), @"
     primary-crash: exit 0, pass
     planned-switchover: exit 0, pass
     standby-crash: exit 0, pass
+    cascading-failovers: exit 0, pass
+    stale-primary-returns: exit 0, pass
+    rolling-restart: exit 0, pass
+    replica-rebuild: exit 0, pass
     ");
+}
+
+#[test]
+fn a_standby_that_writers_wait_for_stops_them_while_it_is_rebuilt() {
+    let settings = "{ nodes: 2, synchronous: true }";
+    insta::assert_snapshot!(verdicts(&["rolling-restart", "replica-rebuild"], settings), @"
+    rolling-restart: exit 0, pass
+    replica-rebuild: exit 1, fail, fail of downtime, unknown of latency
+    ");
+}
+
+#[test]
+fn the_nodes_of_one_step_are_restarted_in_turn() {
+    let ran = run("rolling-restart", "{ nodes: 4 }", 7);
+    let faults = ran.result["faults"].as_array().expect("faults");
+    let nodes: Vec<&str> = faults
+        .iter()
+        .filter_map(|fault| fault["node"].as_str())
+        .collect();
+    assert_eq!(nodes, ["node-2", "node-3", "node-4", "node-1"]);
+    for pair in faults.windows(2) {
+        let back = pair[0]["undo"]["effect_ms"].as_f64().expect("verified");
+        assert!(Some(back) <= pair[1]["requested_ms"].as_f64(), "{pair:?}");
+    }
+}
+
+/// An old primary that is back alone confirms nothing: whoever writes to it waits, and the probes must not
+/// fill it meanwhile.
+#[test]
+fn the_probes_do_not_fill_a_primary_that_confirms_nothing() {
+    for failover in ["promote", "automatic"] {
+        let settings = format!("{{ failover: {failover} }}");
+        let ran = run("stale-primary-returns", &settings, 7);
+        assert_eq!(ran.result["verdict"], "pass", "{}", ran.stderr);
+        let channels = ran.result["channels"].as_object().expect("channels");
+        for (name, channel) in channels {
+            let errors = channel["errors"].to_string();
+            assert!(!errors.contains("53300"), "{name}: {errors}");
+        }
+    }
 }
 
 #[test]

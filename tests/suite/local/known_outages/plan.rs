@@ -22,6 +22,7 @@ pub fn load_plan(
         watches: Vec::new(),
         durability_of: None,
         synchronous_commit: None,
+        loss_unjudged: None,
         retention: Default::default(),
         run: run.to_owned(),
         clock,
