@@ -27,7 +27,7 @@ pub struct TargetFile {
     #[serde(default)]
     #[schemars(schema_with = "super::schema::variables")]
     pub variables: BTreeMap<String, String>,
-    /// What the probes may cost.
+    /// What the probes, and the clients of `load` steps, may cost.
     #[serde(default)]
     pub limits: LimitsFile,
     /// More addresses that clients use, by name; each is probed and has a downtime of its own.

@@ -263,6 +263,9 @@ fn held(run: &Gathered, load: &LoadTimes, cause: Option<Cause<'_>>) -> HeldSessi
     }
     if let Some(slowest) = slowest {
         found.slowest = Known::Observed(slowest);
+    } else if found.unknown > 0 {
+        let why = "nobody asked whether those that still waited were lost";
+        (found.fastest, found.slowest) = (Known::missing(why), Known::missing(why));
     } else if cause.is_none() {
         let why = "there was no fault after they were opened";
         (found.fastest, found.slowest) = (Known::missing(why), Known::missing(why));

@@ -117,7 +117,7 @@ fn standard_output_gets_the_file_alone() {
 
     # Version of this format: 1.
     version: 1
-    # What the probes may cost.
+    # What the probes, and the clients of `load` steps, may cost.
     #   sessions: Sessions on one node at the same time.
     #   commits_per_second: Commits a second, in sum.
     #   clients: Clients of `load` steps at the same time, beside those sessions.
