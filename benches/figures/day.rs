@@ -330,6 +330,7 @@ fn began() -> RunBegan {
             sessions: 50,
             commits_per_second: 1000,
         },
+        load_limits: (60, 1000),
     };
     let plan = compile(&drill, &facts, 7).expect("a plan");
     let pairs = |pairs: &[(&str, &str)]| {

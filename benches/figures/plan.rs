@@ -33,6 +33,7 @@ fn facts() -> TargetFacts {
             sessions: 50,
             commits_per_second: 1_000_000,
         },
+        load_limits: (60, 1000),
     }
 }
 

@@ -4,7 +4,7 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | file.rs, step.rs, ask.rs, objective.rs, duration.rs | a drill file as types |
+//! | file.rs, step.rs, ask.rs, clients.rs, objective.rs, duration.rs | a drill file as types |
 //! | sequence.rs | the steps in the order in which they happen |
 //! | target_file.rs, endpoint_file.rs, identity_file.rs | a target file as types |
 //! | load.rs | the way from a path, or the name of a shipped drill, to something checked |
@@ -19,6 +19,7 @@
 
 pub mod ask;
 mod check;
+pub mod clients;
 pub mod diagnostic;
 pub mod draft;
 pub mod duration;

@@ -296,6 +296,8 @@ steps! {
     Together(Together): "together", group;
     /// Steps that are carried out several times over.
     Repeat(Repeat): "repeat", group;
+    /// Clients of firedrill's own beside the probes.
+    Load(super::clients::Load): "load", step;
     /// A decision of a person.
     Ask(super::ask::Ask): "ask", step;
     /// One statement on a node.

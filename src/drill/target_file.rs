@@ -94,7 +94,7 @@ impl Default for TargetFile {
     }
 }
 
-/// What the probes may cost.
+/// What the probes, and the clients of `load` steps, may cost.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LimitsFile {
@@ -102,6 +102,10 @@ pub struct LimitsFile {
     pub sessions: u32,
     /// Commits a second, in sum.
     pub commits_per_second: u32,
+    /// Clients of `load` steps at the same time, beside those sessions.
+    pub clients: u32,
+    /// What such clients ask for in a second, in sum.
+    pub requests_per_second: u32,
 }
 
 impl Default for LimitsFile {
@@ -109,6 +113,8 @@ impl Default for LimitsFile {
         Self {
             sessions: 20,
             commits_per_second: 100,
+            clients: 60,
+            requests_per_second: 1000,
         }
     }
 }

@@ -10,6 +10,7 @@ pub mod cluster;
 pub mod cluster_names;
 mod emitter;
 mod happened;
+pub mod loads;
 pub mod log;
 #[cfg(test)]
 mod log_properties;

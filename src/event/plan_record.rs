@@ -188,4 +188,10 @@ pub struct CostRecord {
     pub connects_per_second: f64,
     /// Commits that it makes a second, in sum.
     pub commits_per_second: f64,
+    /// Sessions of `load` steps on one node at the same time, beside those.
+    #[serde(default)]
+    pub clients: u32,
+    /// What they may ask for in a second, in sum.
+    #[serde(default)]
+    pub requests_per_second: f64,
 }

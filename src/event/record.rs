@@ -5,6 +5,7 @@
 
 use super::answer::Way;
 use super::cluster::ClusterSeen;
+use super::loads::{LoadBegan, LoadClient};
 use super::plan_record::PlanRecord;
 use super::slots::SlotBatch;
 use super::{Signal, Stamp};
@@ -75,6 +76,15 @@ pub enum Event {
     },
     /// The load beside the probes ended.
     BackgroundEnded(BackgroundEnded),
+    /// Clients of a `load` step begin.
+    LoadBegan(LoadBegan),
+    /// One of them saw something of its session.
+    LoadClient(LoadClient),
+    /// They ended.
+    LoadEnded {
+        /// The step.
+        load: String,
+    },
     /// What the observer concluded from the entries before.
     Signal(Signal),
     /// A person or the system asked the run to stop.
@@ -223,6 +233,8 @@ pub enum ChannelKind {
     EndpointReader,
     /// The user's own service, asked by HTTP or by a command.
     Watch,
+    /// The requests of a load's clients: no probe of ours.
+    Load,
 }
 
 impl ChannelKind {
@@ -248,7 +260,10 @@ impl ChannelKind {
     /// Channels whose attempts have a key in the ledger.
     #[must_use]
     pub fn writes(self) -> bool {
-        !matches!(self, Self::Reader | Self::EndpointReader | Self::Watch)
+        !matches!(
+            self,
+            Self::Reader | Self::EndpointReader | Self::Watch | Self::Load
+        )
     }
 
     /// Channels inside a node's own network: they have no downtime.

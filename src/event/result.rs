@@ -4,6 +4,7 @@
 //! `_ms`. What is not known is `{"not_observed": "why"}`, never 0.
 
 pub use super::happened::{AskResult, FaultResult, Phase, StepResult, UndoStamps};
+pub use super::loads::LoadResult;
 pub use super::settings::{ChannelSettings, Settings, Variable};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -112,6 +113,9 @@ pub struct RunResult {
     pub faults: Vec<FaultResult>,
     /// The channels by name.
     pub channels: BTreeMap<String, Channel>,
+    /// What the clients of `load` steps saw, and what others felt of them, by the step's id.
+    #[serde(default)]
+    pub loads: BTreeMap<String, LoadResult>,
     /// The recovery, on the channel writer_fresh.
     pub recovery: Recovery,
     /// The ledger.

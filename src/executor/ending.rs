@@ -1,7 +1,6 @@
-//! How every run ends, in the order that makes its facts true: writers stop, and with them the load beside
-//! them, everything is undone,
-//! left-over sessions are ended, the cluster converges, the ledger is audited, what firedrill made is
-//! removed.
+//! How every run ends, in the order that makes its facts true: loads and writers stop, and with them the
+//! program beside them, everything is undone, left-over sessions are ended, the cluster converges, the ledger
+//! is audited, what firedrill made is removed.
 
 use super::background::Background;
 use super::cluster_watch::{ClusterWatch, DEADLINE};
@@ -44,6 +43,11 @@ pub(super) async fn end(ending: Ending<'_>) -> RunEnded {
     } = ending;
     runner.returning.end().await;
     let stops = runner.stops.clone();
+    tokio::select! {
+        biased;
+        () = runner.loads.end() => {}
+        () = stops.reached(2) => {}
+    }
     let ledger = match prober {
         None => None,
         Some(prober) => tokio::select! {
@@ -69,6 +73,16 @@ pub(super) async fn end(ending: Ending<'_>) -> RunEnded {
     let mut undoing = undoing.lock().await;
     let report = undoing.undo_all(urgency).await;
     let mut not_undone = report.failures;
+    // A server goes on with a statement whose client is gone.
+    if runner.loads.any() {
+        let (nodes, name) = (load.observed(), load.clients_application());
+        let left = leftovers::terminate(&nodes, &name, LEFTOVERS);
+        tokio::select! {
+            biased;
+            _ = left => {}
+            () = stops.reached(2) => {}
+        }
+    }
 
     // What was called off broke nothing, so that there is nothing to judge.
     if let Some(ledger) = ledger

@@ -7,6 +7,7 @@ use super::conclusions::Conclusions;
 use super::dispatcher::Dispatcher;
 use super::ending::{self, Ending};
 use super::fault_step::Flushed;
+use super::loads::Loads;
 use super::requirement::Requirements;
 use super::returning::Returning;
 use super::signals::{Stop, Stops};
@@ -121,6 +122,7 @@ async fn go_through(execution: Execution, log: LogWriter) -> Executed {
     let mut runner = StepRunner {
         target,
         clock,
+        loads: Loads::new(load.clone(), emitter.clone()),
         emitter,
         awaiting,
         stops: stops.clone(),

@@ -14,6 +14,7 @@
 //! | step_runner.rs | carries out one step after another |
 //! | returning.rs | nodes that come back after a time |
 //! | background.rs | the load beside the probes |
+//! | loads.rs | the loads of the drill's own clients |
 //! | steps/ | what each kind of step does |
 //! | fault_step.rs | one fault, or several at one moment |
 //! | undoing.rs | the guard with what it needs |
@@ -29,6 +30,7 @@ pub mod dispatcher;
 mod ending;
 pub mod execution;
 mod fault_step;
+mod loads;
 pub mod preflight;
 pub mod requirement;
 mod returning;

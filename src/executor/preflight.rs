@@ -45,15 +45,21 @@ pub struct Fit {
     pub durability: Option<Durability>,
 }
 
-/// Looks at everything that must hold.
+/// Looks at everything that must hold. `clients` are sessions of loads on one node, beside the probes'.
 ///
 /// # Errors
 /// The first thing that does not.
-pub async fn preflight(target: &dyn Target, load: &LoadPlan, clock: Clock) -> Result<Fit, Unfit> {
+pub async fn preflight(
+    target: &dyn Target,
+    load: &LoadPlan,
+    clients: u32,
+    clock: Clock,
+) -> Result<Fit, Unfit> {
+    let sessions = load.limits.sessions.saturating_add(clients);
     let seen = whole_cluster(target, clock).await?;
     let (primary, _) = seen.leader().ok_or_else(|| unfit_cluster(&seen))?;
     let act = target.act_access(primary);
-    let room = capacity::preflight(&act, &load.writer.user, load.limits.sessions)
+    let room = capacity::preflight(&act, &load.writer.user, sessions)
         .await
         .map_err(ledger)?;
     let prepared = ledger_table::prepare(&act, &load.writer.user)
@@ -76,7 +82,7 @@ pub async fn preflight(target: &dyn Target, load: &LoadPlan, clock: Clock) -> Re
     for extra in &load.extras {
         let user = &extra.address.user;
         if *user != load.writer.user && !extra.pooled {
-            capacity::role_may_hold(&act, user, load.limits.sessions)
+            capacity::role_may_hold(&act, user, sessions)
                 .await
                 .map_err(ledger)?;
         }

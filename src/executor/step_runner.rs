@@ -5,6 +5,7 @@ use super::background::{Gone, LOG_NAME};
 use super::cluster_watch::DEADLINE;
 use super::conclusions::{Awaiting, Unfit};
 use super::fault_step::{Aimed, Flushed};
+use super::loads::Loads;
 use super::requirement::Requirements;
 use super::returning::Returning;
 use super::signals::Stops;
@@ -61,6 +62,8 @@ pub(super) struct StepRunner {
     pub(super) baselines: usize,
     /// How the load beside the probes ended by itself, where there is one.
     pub(super) load_gone: Option<Gone>,
+    /// The loads that go on beside the steps.
+    pub(super) loads: Loads,
     /// From where people answer.
     pub(super) answers: Answers,
     /// An answer that ends the drill, not acted on yet.

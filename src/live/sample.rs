@@ -72,6 +72,8 @@ pub fn began() -> RunBegan {
                 max_connections: Some(100),
                 connects_per_second: 10.0,
                 commits_per_second: 60.0,
+                clients: 0,
+                requests_per_second: 0.0,
             },
             healthy_nodes: (1, 2),
         },

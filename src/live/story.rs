@@ -153,7 +153,12 @@ impl Story {
                     "measuring is over; putting back what is left, then comparing the ledger";
                 line(None, text.to_owned())
             }
-            Event::MeasuringBegan(_) | Event::MeasuringEnded | Event::Slots(_) => None,
+            Event::LoadEnded { load } => line(None, format!("the load {load} is over")),
+            Event::MeasuringBegan(_)
+            | Event::MeasuringEnded
+            | Event::Slots(_)
+            | Event::LoadBegan(_)
+            | Event::LoadClient(_) => None,
         };
         lines.extend(told);
         lines

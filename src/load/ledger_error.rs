@@ -61,7 +61,7 @@ pub enum LedgerError {
     },
     /// The server has not enough connections.
     #[error(
-        "the server allows {max} connections, {used} are in use, and the probes may need {needed}; lower `limits: {{ sessions }}` or raise max_connections"
+        "the server allows {max} connections, {used} are in use, and the drill may need {needed}; lower `limits: {{ sessions }}`, have fewer clients in its loads, or raise max_connections"
     )]
     ServerLimit {
         /// `max_connections` less the reserved ones.

@@ -1,4 +1,5 @@
-//! The observer's hands: open-loop probes on their own thread, and the ledger of what they were told.
+//! The observer's hands: open-loop probes on their own thread, and the ledger of what they were told. Beside
+//! them, and apart from both, the clients of `load` steps.
 
 mod acks;
 mod alarm;
@@ -6,6 +7,7 @@ pub mod audit;
 #[cfg(test)]
 mod audit_tests;
 pub mod capacity;
+pub mod clients;
 mod connect;
 mod control;
 pub mod durability;

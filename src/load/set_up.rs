@@ -230,7 +230,8 @@ async fn prepare(
         ChannelKind::WriterFresh | ChannelKind::EndpointFresh | ChannelKind::NodeFresh => {
             Ready::Fresh(probes.add_writer(&record.name))
         }
-        ChannelKind::Watch => Ready::Watch,
+        // Loads are no channels of the probes.
+        ChannelKind::Watch | ChannelKind::Load => Ready::Watch,
         ChannelKind::Reader | ChannelKind::EndpointReader => {
             Ready::Reader(Some(hold(probes, record, route).await?))
         }
@@ -293,7 +294,8 @@ fn set_going(
         | ChannelKind::NodeFresh
         | ChannelKind::Reader
         | ChannelKind::EndpointReader
-        | ChannelKind::Watch => false,
+        | ChannelKind::Watch
+        | ChannelKind::Load => false,
     };
     let writing = Writing {
         channel,

@@ -19,7 +19,8 @@ const LEAST_JOIN_US: u64 = 250_000;
 const FALLBACK_US: u64 = 10_000_000;
 
 /// When the baseline was: from the beginning of its step (what came before is warm-up; a baseline that was
-/// measured again counts from there) to the first fault; in a run without fault to the end of its step.
+/// measured again counts from there) to the first fault, or the first load before it; in a run without either
+/// to the end of its step.
 #[must_use]
 pub fn window(run: &Gathered) -> Option<(Stamp, Stamp)> {
     let (began, _) = run.measuring.as_ref()?;
@@ -32,9 +33,10 @@ pub fn window(run: &Gathered) -> Option<(Stamp, Stamp)> {
     let began = step
         .and_then(|step| step.began)
         .map_or(*began, |step| step.max(*began));
-    let end = run
-        .acts
-        .first_f0()
+    // A load disturbs as a fault does.
+    let disturbed = run.acts.first_f0().into_iter().chain(run.first_pressed());
+    let end = disturbed
+        .min()
         .or(step_end)
         .unwrap_or(Stamp(began.0.saturating_add(FALLBACK_US)));
     Some((began, end))

@@ -55,6 +55,7 @@ pub fn measured(run: &Gathered) -> (RunResult, Facts) {
         called_off: called_off(run),
         faults: faults(run),
         channels,
+        loads: super::loads::measure(run, &phases),
         recovery,
         ledger,
         two_writers,
@@ -69,8 +70,10 @@ pub fn measured(run: &Gathered) -> (RunResult, Facts) {
 
 fn facts(run: &Gathered, found: &BTreeMap<String, OnChannel>) -> Facts {
     let f0 = run.acts.first_f0();
+    // What a load brings down is what it was there to find.
+    let disturbed = f0.map(|f0| run.first_pressed().map_or(f0, |load| load.min(f0)));
     let too_early = found.iter().filter_map(|(name, on)| {
-        let f0 = f0?;
+        let f0 = disturbed?;
         let early = on
             .outages
             .iter()

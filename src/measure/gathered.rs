@@ -7,10 +7,11 @@ use super::acts::Acts;
 use super::observer_validity;
 use super::timeline::Timeline;
 use crate::event::cluster::{ClusterSeen, Standing};
+use crate::event::loads::{ClientSaw, LoadBegan, SLOTS};
 use crate::event::plan_record::PlanRecord;
 use crate::event::{
-    Answered, Asked, Audited, ChannelKind, Convergence, EndpointRecord, Entry, Event, ObserverLate,
-    RunBegan, RunEnded, StackSaw, Stamp, StepOutcome,
+    Answered, Asked, Audited, ChannelKind, ChannelRecord, Convergence, EndpointRecord, Entry,
+    Event, ObserverLate, RunBegan, RunEnded, StackSaw, Stamp, StepOutcome,
 };
 use crate::figures;
 use std::collections::BTreeMap;
@@ -77,6 +78,42 @@ impl Round {
     }
 }
 
+/// One load, as its clients told of it.
+#[derive(Clone, Debug)]
+pub struct LoadTimes {
+    /// What it is.
+    pub about: LoadBegan,
+    /// When it began.
+    pub began: Stamp,
+    /// When it ended.
+    pub ended: Option<Stamp>,
+    /// Its requests.
+    pub requests: Timeline,
+    /// What its clients saw of their sessions, in order: when, which client, what.
+    pub saw: Vec<(Stamp, u32, ClientSaw)>,
+}
+
+impl LoadTimes {
+    fn new(about: LoadBegan, began: Stamp) -> Self {
+        let requests = Timeline::new(ChannelRecord {
+            name: about.slots(),
+            kind: ChannelKind::Load,
+            sessions: about.clients,
+            t0: about.t0,
+            period_us: about.period_us,
+            deadline_us: about.deadline_us,
+            stall_us: None,
+        });
+        Self {
+            about,
+            began,
+            ended: None,
+            requests,
+            saw: Vec::new(),
+        }
+    }
+}
+
 /// Everything that the entries said.
 #[derive(Clone, Debug, Default)]
 pub struct Gathered {
@@ -92,6 +129,8 @@ pub struct Gathered {
     pub endpoints: Vec<EndpointRecord>,
     /// The steps by id.
     pub steps: BTreeMap<String, StepTimes>,
+    /// The loads by the step's id.
+    pub loads: BTreeMap<String, LoadTimes>,
     /// The questions to people, in order.
     pub asks: Vec<AskTimes>,
     /// What was done to the cluster.
@@ -164,10 +203,28 @@ impl Gathered {
             }
             Event::StackSaw(saw) => self.stack.push(saw.clone()),
             Event::Slots(batch) => {
-                if let Some(channel) = self.channels.get_mut(&batch.channel)
-                    && channel.take(batch).is_err()
+                let timeline = match batch.channel.strip_prefix(SLOTS) {
+                    Some(load) => self.loads.get_mut(load).map(|load| &mut load.requests),
+                    None => self.channels.get_mut(&batch.channel),
+                };
+                if let Some(timeline) = timeline
+                    && timeline.take(batch).is_err()
                 {
                     self.broken_batches += 1;
+                }
+            }
+            Event::LoadBegan(began) => {
+                let load = LoadTimes::new(began.clone(), entry.at);
+                self.loads.insert(began.load.clone(), load);
+            }
+            Event::LoadClient(client) => {
+                if let Some(load) = self.loads.get_mut(&client.load) {
+                    load.saw.push((entry.at, client.client, client.saw.clone()));
+                }
+            }
+            Event::LoadEnded { load } => {
+                if let Some(load) = self.loads.get_mut(load) {
+                    load.ended = Some(entry.at);
                 }
             }
             // After the writers stopped nothing is measured that lateness could disturb.
@@ -262,6 +319,14 @@ impl Gathered {
     #[must_use]
     pub fn measured_until(&self) -> Stamp {
         self.measuring_ended.unwrap_or(self.now)
+    }
+
+    /// When the first load began from which others may feel something.
+    #[must_use]
+    pub fn first_pressed(&self) -> Option<Stamp> {
+        let loads = self.loads.values();
+        let pressing = loads.filter(|load| load.about.does.presses());
+        pressing.map(|load| load.began).min()
     }
 
     /// The first channel of a kind.

@@ -4,7 +4,8 @@
 //! from the client's point of view. A percentile is given only where at least ten samples lie above it.
 
 use super::phases::Phases;
-use super::timeline::Timeline;
+use super::timeline::{Attempt, Timeline};
+use crate::event::Stamp;
 use crate::event::result::Latency;
 use crate::event::slots::Outcome;
 use hdrhistogram::Histogram;
@@ -26,35 +27,50 @@ pub fn samples_needed(percentile: u8) -> u64 {
 pub fn by_phase(timeline: &Timeline, phases: &Phases) -> BTreeMap<String, Latency> {
     let mut histograms: BTreeMap<&'static str, Histogram<u64>> = BTreeMap::new();
     for attempt in timeline.attempts() {
-        let counted = matches!(
-            attempt.slot.outcome,
-            Outcome::Acknowledged
-                | Outcome::AcknowledgedLate
-                | Outcome::InDoubt(_)
-                | Outcome::Stale
-        );
-        if !counted {
-            continue;
-        }
         let due = timeline.due(attempt.slot.k);
-        let phase = phases.at(due);
-        let waited = attempt.slot.settled.0.saturating_sub(due.0).max(1);
-        if !histograms.contains_key(phase) {
-            // 1 µs to 1 h with three digits is within what the crate can do; it refuses only bounds
-            // that make no sense.
-            let Ok(empty) = Histogram::new_with_bounds(1, LONGEST_US, 3) else {
-                continue;
-            };
-            histograms.insert(phase, empty);
-        }
-        if let Some(histogram) = histograms.get_mut(phase) {
-            histogram.saturating_record(waited);
+        if let Some(waited) = waited(&attempt, due) {
+            enter(&mut histograms, phases.at(due), waited);
         }
     }
     histograms
         .into_iter()
         .map(|(phase, histogram)| (phase.to_owned(), shown(&histogram)))
         .collect()
+}
+
+/// Latency of what was due in `[from, to)`, by the same rules.
+#[must_use]
+pub fn between(timeline: &Timeline, from: Stamp, to: Stamp) -> Latency {
+    let mut histograms = BTreeMap::new();
+    for attempt in timeline.due_between(from, to) {
+        if let Some(waited) = waited(&attempt, timeline.due(attempt.slot.k)) {
+            enter(&mut histograms, "", waited);
+        }
+    }
+    histograms.get("").map_or_else(Latency::default, shown)
+}
+
+/// How long an attempt waited since it was due, where that counts.
+fn waited(attempt: &Attempt, due: Stamp) -> Option<u64> {
+    let counted = matches!(
+        attempt.slot.outcome,
+        Outcome::Acknowledged | Outcome::AcknowledgedLate | Outcome::InDoubt(_) | Outcome::Stale
+    );
+    counted.then(|| attempt.slot.settled.0.saturating_sub(due.0).max(1))
+}
+
+fn enter(histograms: &mut BTreeMap<&'static str, Histogram<u64>>, of: &'static str, waited: u64) {
+    if !histograms.contains_key(of) {
+        // 1 µs to 1 h with three digits is within what the crate can do; it refuses only bounds that make
+        // no sense.
+        let Ok(empty) = Histogram::new_with_bounds(1, LONGEST_US, 3) else {
+            return;
+        };
+        histograms.insert(of, empty);
+    }
+    if let Some(histogram) = histograms.get_mut(of) {
+        histogram.saturating_record(waited);
+    }
 }
 
 fn shown(histogram: &Histogram<u64>) -> Latency {

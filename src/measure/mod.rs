@@ -12,6 +12,7 @@ mod data_loss;
 pub mod findings;
 pub mod gathered;
 pub mod latency;
+mod loads;
 pub mod names;
 pub mod observer_validity;
 pub mod outage;

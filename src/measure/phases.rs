@@ -1,4 +1,4 @@
-//! The phases of a run: baseline, outage, recovery, after.
+//! The phases of a run: baseline, load (where there is one before the first fault), outage, recovery, after.
 //!
 //! They are contiguous and cover all of measuring, so that every slot falls into exactly one.
 
@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 
 /// Name of the phase before the first fault.
 pub const BASELINE: &str = "baseline";
+/// Name of the phase from the first load that others may feel to the first fault.
+pub const LOAD: &str = "load";
 /// Name of the phase in which a writer channel was out.
 pub const OUTAGE: &str = "outage";
 /// Name of the phase from the end of an outage until all standbys stream again.
@@ -39,6 +41,14 @@ impl Phases {
         let fault = fault.min(end);
         let mut phases = Self::default();
         phases.push(BASELINE, begin, fault);
+        let fault = match run.first_pressed() {
+            Some(_) => {
+                let until = run.acts.first_f0().unwrap_or(end).clamp(fault, end);
+                phases.push(LOAD, fault, until);
+                until
+            }
+            None => fault,
+        };
         let mut from = fault;
         for (out_from, out_to) in outages(run, found, end) {
             // What lies between the fault and the first slot that missed service belongs to the outage.

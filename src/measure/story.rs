@@ -98,6 +98,8 @@ impl Story {
                     max_connections: Some(100),
                     connects_per_second: 14.0,
                     commits_per_second: 102.0,
+                    clients: 0,
+                    requests_per_second: 0.0,
                 },
                 healthy_nodes: (1, 2),
             },

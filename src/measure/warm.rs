@@ -41,40 +41,32 @@ pub fn measure(
     if until.0.saturating_sub(end.0) < HELD_US {
         return Known::missing("measuring ended less than 30 s after the outage");
     }
-    let Some(before) = p95(pinned, window.0, window.1) else {
+    let Some(before) = percentile_of(pinned, window, 95, ENOUGH) else {
         return Known::missing("the baseline is too short for a 95th percentile");
     };
-    let mut from = end;
-    let mut last_cold = end;
-    let mut held = Held::new(pinned, before.saturating_mul(6) / 5, end);
-    while let Some(to) = from.0.checked_add(HELD_US).filter(|to| *to <= until.0) {
-        if held.is_near(from, Stamp(to)) {
-            let since = |at: Stamp, from: Stamp| {
-                let passed = waiting.at(at).0.saturating_sub(waiting.at(from).0);
-                passed as f64 / 1000.0
-            };
-            return Known::Observed(Bounds {
-                lower_ms: since(last_cold, cause.struck_by()),
-                upper_ms: Some(since(from, cause.requested)),
-            });
-        }
-        // A log may be silent for years; a window without samples is passed over.
-        let steps = match held.silent_until() {
-            None => 1,
-            Some(due) => due.0.saturating_sub(to).div_ceil(STEP_US).max(1),
-        };
-        last_cold = Stamp(from.0.saturating_add((steps - 1).saturating_mul(STEP_US)));
-        from = Stamp(last_cold.0.saturating_add(STEP_US));
-    }
-    Known::missing("latency was not back to the baseline's while it was watched")
+    let held = Held::new(pinned, before.saturating_mul(6) / 5, 95, ENOUGH, end);
+    let Some((last_cold, from)) = held.first_near((end, until), HELD_US, STEP_US) else {
+        return Known::missing("latency was not back to the baseline's while it was watched");
+    };
+    let since = |at: Stamp, from: Stamp| {
+        let passed = waiting.at(at).0.saturating_sub(waiting.at(from).0);
+        passed as f64 / 1000.0
+    };
+    Known::Observed(Bounds {
+        lower_ms: since(last_cold, cause.struck_by()),
+        upper_ms: Some(since(from, cause.requested)),
+    })
 }
 
 /// A window that moves over a channel's slots and counts how many waited no longer than a limit: the 95th
 /// percentile is at most the limit where 95 of 100 did not. Each slot is looked at twice in all.
-struct Held<'a> {
+pub(super) struct Held<'a> {
     entering: Peekable<Box<dyn Iterator<Item = Waited> + 'a>>,
     leaving: Peekable<Box<dyn Iterator<Item = Waited> + 'a>>,
     limit_us: u64,
+    percentile: u64,
+    /// Samples that the percentile needs.
+    needed: u64,
     inside: u64,
     within: u64,
 }
@@ -83,7 +75,13 @@ struct Held<'a> {
 type Waited = (Stamp, u64);
 
 impl<'a> Held<'a> {
-    fn new(timeline: &'a Timeline, limit_us: u64, from: Stamp) -> Self {
+    pub(super) fn new(
+        timeline: &'a Timeline,
+        limit_us: u64,
+        percentile: u8,
+        needed: u64,
+        from: Stamp,
+    ) -> Self {
         let slots = || -> Box<dyn Iterator<Item = Waited> + 'a> {
             Box::new(waits(timeline, from, Stamp(u64::MAX)))
         };
@@ -91,13 +89,40 @@ impl<'a> Held<'a> {
             entering: slots().peekable(),
             leaving: slots().peekable(),
             limit_us,
+            percentile: u64::from(percentile),
+            needed,
             inside: 0,
             within: 0,
         }
     }
 
-    /// Whether the 95th percentile of what was due in `[from, to)` is known and within the limit. Windows
-    /// only move forward.
+    /// The first moment of a stretch from which on a window of this length is near, behind the last one from
+    /// which none is; looked for in steps.
+    pub(super) fn first_near(
+        mut self,
+        (begin, until): (Stamp, Stamp),
+        length_us: u64,
+        step_us: u64,
+    ) -> Option<(Stamp, Stamp)> {
+        let mut from = begin;
+        let mut last_far = begin;
+        while let Some(to) = from.0.checked_add(length_us).filter(|to| *to <= until.0) {
+            if self.is_near(from, Stamp(to)) {
+                return Some((last_far, from));
+            }
+            // A log may be silent for years; a window without samples is passed over.
+            let steps = match self.silent_until() {
+                None => 1,
+                Some(due) => due.0.saturating_sub(to).div_ceil(step_us).max(1),
+            };
+            last_far = Stamp(from.0.saturating_add((steps - 1).saturating_mul(step_us)));
+            from = Stamp(last_far.0.saturating_add(step_us));
+        }
+        None
+    }
+
+    /// Whether the percentile of what was due in `[from, to)` is known and within the limit. Windows only
+    /// move forward.
     fn is_near(&mut self, from: Stamp, to: Stamp) -> bool {
         while let Some((_, waited)) = self.entering.next_if(|(due, _)| *due < to) {
             self.inside += 1;
@@ -107,7 +132,7 @@ impl<'a> Held<'a> {
             self.inside -= 1;
             self.within -= u64::from(waited <= self.limit_us);
         }
-        self.inside >= ENOUGH && self.within >= (self.inside * 95).div_ceil(100)
+        self.inside >= self.needed && self.within >= (self.inside * self.percentile).div_ceil(100)
     }
 
     /// Where no slot is in the window: when the next one is due, or never.
@@ -126,14 +151,23 @@ fn waits(timeline: &Timeline, from: Stamp, to: Stamp) -> impl Iterator<Item = Wa
     })
 }
 
-/// The 95th percentile of latency from the due time, in microseconds; `None` under 200 samples.
-fn p95(timeline: &Timeline, from: Stamp, to: Stamp) -> Option<u64> {
+/// A percentile of latency from the due time in a stretch, in microseconds; `None` with fewer samples than it
+/// needs.
+pub(super) fn percentile_of(
+    timeline: &Timeline,
+    (from, to): (Stamp, Stamp),
+    percentile: u8,
+    needed: u64,
+) -> Option<u64> {
     let mut waited: Vec<u64> = waits(timeline, from, to)
         .map(|(_, waited)| waited)
         .collect();
-    if (waited.len() as u64) < ENOUGH {
+    if (waited.len() as u64) < needed.max(1) {
         return None;
     }
-    let rank = (waited.len() * 95).div_ceil(100) - 1;
+    let rank = (waited.len() * usize::from(percentile))
+        .div_ceil(100)
+        .max(1)
+        - 1;
     Some(*waited.select_nth_unstable(rank).1)
 }

@@ -123,8 +123,9 @@ pub fn compile(checked: &Checked, facts: &TargetFacts, seed: u64) -> Result<Plan
         );
         refuse(Diagnostic::error("capability", message));
     }
-    let cost = cost::of(&checked.drill.workload, facts);
-    for (why, help) in cost::too_much(&cost, facts) {
+    let cost = cost::of(&checked.drill.workload, &checked.steps, facts);
+    let loads = cost::Loads::of(&checked.steps, facts).too_much(facts);
+    for (why, help) in cost::too_much(&cost, facts).into_iter().chain(loads) {
         refuse(Diagnostic::error("limits", why).help(help));
     }
     if !refusals.is_empty() {

@@ -35,6 +35,8 @@ pub struct TargetFacts {
     pub synchronous: bool,
     /// What the probes may cost.
     pub limits: Limits,
+    /// How many clients `load` steps may have at the same time, and what they may ask for in a second.
+    pub load_limits: (u32, u32),
 }
 
 /// An endpoint beside writer and reader, or a watch.
@@ -69,12 +71,16 @@ impl TargetFacts {
             sessions: file.limits.sessions,
             commits_per_second: file.limits.commits_per_second,
         };
-        match file.kind() {
+        let facts = match file.kind() {
             TargetKind::Local(local) => Self {
                 extras: extras(file),
                 ..Self::of_local(&local, limits)
             },
             TargetKind::Simulated(simulated) => Self::of_simulated(&simulated, limits),
+        };
+        Self {
+            load_limits: (file.limits.clients, file.limits.requests_per_second),
+            ..facts
         }
     }
 
@@ -94,6 +100,7 @@ impl TargetFacts {
             extras: Vec::new(),
             synchronous: local.synchronous,
             limits,
+            load_limits: (0, 0),
         }
     }
 
@@ -113,6 +120,7 @@ impl TargetFacts {
             extras: Vec::new(),
             synchronous: simulated.synchronous,
             limits,
+            load_limits: (0, 0),
         }
     }
 

@@ -28,6 +28,7 @@ pub mod step;
 mod tests;
 
 pub use compile::{Refusal, compile, workload};
+pub use cost::clients_on_nodes;
 pub use facts::{NodeFact, TargetFacts};
 pub use preview::preview;
 pub use resolve::resolve;

@@ -75,13 +75,21 @@ fn write(text: &mut String, plan: &PlanRecord, facts: &TargetFacts, seed: u64) -
         "  up to {} {most}connections of one node, {:.0} new connections and {:.0} commits a second in sum",
         cost.sessions_per_node, cost.connects_per_second, cost.commits_per_second
     )?;
+    if plan.steps.iter().any(|step| step.kind == "load") {
+        writeln!(
+            text,
+            "  and the loads up to {} connections more and {:.0} requests a second",
+            cost.clients, cost.requests_per_second
+        )?;
+    }
     match &plan.workload.background {
+        None if cost.requests_per_second > 0.0 => Ok(()),
         None => writeln!(
             text,
             "  no other load runs, so that recovery times are a lower estimate"
-        )?,
-        Some(command) => hanging(text, "  load beside them: ", command)?,
-    }
+        ),
+        Some(command) => hanging(text, "  load beside them: ", command),
+    }?;
     let (healthy, all) = plan.healthy_nodes;
     match healthy {
         0 => writeln!(text, "\nno node stays untouched"),

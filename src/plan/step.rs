@@ -1,6 +1,7 @@
 //! A step that can be carried out.
 
 use crate::drill::ask::Ask;
+use crate::drill::clients::Load;
 use crate::fault::Fault;
 use crate::fault::command::Command;
 use crate::fault::sql::Sql;
@@ -70,6 +71,8 @@ pub enum Action {
     Wait,
     /// Says a line to people.
     Say(String),
+    /// Sets clients of firedrill's own going.
+    Load(Load),
     /// Asks a person.
     Ask(Ask),
     /// Asks a node a statement that changes nothing.

@@ -4,7 +4,7 @@
 //! `error`s. A calibration whose expected failure came true is a success, because CI must be green
 //! exactly when the exit code is 0. What the drill itself allows to be unobserved is `skipped`.
 
-use super::{Reporter, wording};
+use super::{Reporter, loads, wording};
 use crate::event::result::{ObjectiveResult, RunResult, Verdict};
 use crate::event::series::SeriesResult;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
@@ -74,6 +74,9 @@ fn suite(result: &RunResult, class: &str) -> TestSuite {
     suite.add_property(("verdict", wording::verdict(result.verdict)));
     // Nobody who reads only this file may take a rehearsal for a measurement.
     suite.add_property(("measured", result.environment.path.as_str()));
+    for (id, line) in loads::lines(result) {
+        suite.add_property((format!("load {id}").as_str(), line.as_str()));
+    }
     let ended = result.steps.iter().filter_map(|step| step.end_ms);
     let seconds = ended.fold(0.0, f64::max) / 1000.0;
     suite.set_time(Duration::try_from_secs_f64(seconds).unwrap_or_default());

@@ -7,6 +7,7 @@
 mod format;
 mod json;
 mod junit;
+mod loads;
 mod markdown;
 mod output;
 #[cfg(test)]

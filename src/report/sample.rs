@@ -225,6 +225,7 @@ pub fn pass() -> RunResult {
             ("node/node-1/pinned".to_owned(), channel(1, 400, Vec::new())),
             ("node/node-2/pinned".to_owned(), channel(1, 400, Vec::new())),
         ]),
+        loads: BTreeMap::new(),
         recovery: Recovery {
             total: Known::Observed(bounds(401.0, 440.9)),
             total_us: Some(421_000),

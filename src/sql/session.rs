@@ -128,6 +128,15 @@ impl Session {
             With::Simulated(session) => session.ended().is_some(),
         }
     }
+
+    /// Waits until the connection is known to be gone, and says why. Passive: what a client learns that
+    /// sends nothing, which may be never.
+    pub async fn gone(&self) -> SqlError {
+        match &self.0 {
+            With::Server(wire) => wire.gone().await,
+            With::Simulated(session) => session.gone().await,
+        }
+    }
 }
 
 /// What a statement asks of a simulated server, while the session with it is not known to be gone.

@@ -179,3 +179,22 @@ async fn dropping_a_session_in_a_statement_frees_the_client_at_once() {
         .ask(&format!("select pg_terminate_backend({backend})"))
         .await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_that_says_nothing_learns_that_it_is_gone() {
+    let Some(server) = TestServer::primary(&[]).await else {
+        return;
+    };
+    let silent = Session::connect(&server.address().named("silent"), SECOND)
+        .await
+        .unwrap();
+    let early = tokio::time::timeout(Duration::from_millis(50), silent.gone()).await;
+    assert!(early.is_err(), "it is there");
+    server
+        .ask("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'silent'")
+        .await;
+    assert_eq!(silent.gone().await.class, ErrorClass::Terminated);
+    assert!(silent.is_closed());
+    // Whoever asks later hears the same at once.
+    assert_eq!(silent.gone().await.class, ErrorClass::Terminated);
+}

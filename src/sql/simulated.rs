@@ -49,6 +49,8 @@ pub trait SimulatedSession: Send + Sync + fmt::Debug {
     fn backend(&self) -> i32;
     /// Why the connection is known to be gone, once it is. Passive: `None` proves nothing.
     fn ended(&self) -> Option<SqlError>;
+    /// Waits for that.
+    async fn gone(&self) -> SqlError;
 }
 
 /// The handle of a simulated server in an [`super::Address`]. Nothing that is written in a file makes one.

@@ -178,6 +178,13 @@ pub enum Asks {
     PauseState,
     /// A statement that a drill brought along.
     Brought(Brought),
+    /// To be told of what others notify.
+    Listen,
+    /// To be answered after this long.
+    Sleep {
+        /// In milliseconds.
+        ms: u64,
+    },
 }
 
 /// What a statement of a drill's own is for, as far as that can be told without reading it: the drill file

@@ -14,6 +14,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
 use tokio::net::{TcpStream, UnixStream, lookup_host};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 use tokio_postgres::binary_copy::BinaryCopyOutStream;
@@ -39,6 +40,8 @@ struct Shared {
     notices: Mutex<Vec<String>>,
     /// Why the connection ended, once it has.
     ended: Mutex<Option<SqlError>>,
+    /// Said when it has.
+    gone: watch::Sender<bool>,
 }
 
 impl Wire {
@@ -232,6 +235,7 @@ impl Wire {
                 }
             };
             *lock(&kept.ended) = Some(ended);
+            kept.gone.send_replace(true);
         });
         Self {
             client,
@@ -323,13 +327,25 @@ impl Wire {
         self.client.is_closed()
     }
 
+    /// Waits until the connection is known to be gone.
+    pub(super) async fn gone(&self) -> SqlError {
+        let mut gone = self.shared.gone.subscribe();
+        // The sender lives as long as this session, so that there is no other end of waiting.
+        let _ = gone.wait_for(|gone| *gone).await;
+        self.why_ended()
+    }
+
+    fn why_ended(&self) -> SqlError {
+        let ended = lock(&self.shared.ended).clone();
+        ended.unwrap_or_else(|| SqlError::new(ErrorClass::Reset, false, "connection closed"))
+    }
+
     /// Nothing is sent into a connection that is known to be gone, so that the attempt is no doubt.
     fn refuse_if_ended(&self) -> Result<(), SqlError> {
         if !self.client.is_closed() {
             return Ok(());
         }
-        let ended = lock(&self.shared.ended).clone();
-        Err(ended.unwrap_or_else(|| SqlError::new(ErrorClass::Reset, false, "connection closed")))
+        Err(self.why_ended())
     }
 }
 

@@ -21,7 +21,7 @@ use crate::load::durability::Durability;
 use crate::load::retention::Retention;
 use crate::load::{LoadPlan, NodeAccess};
 use crate::measure::Measures;
-use crate::plan::{Refusal, TargetFacts, compile, preview, workload};
+use crate::plan::{Refusal, TargetFacts, clients_on_nodes, compile, preview, workload};
 use crate::target::Target;
 use crate::target::local::Progress;
 
@@ -119,7 +119,8 @@ pub async fn prepare(
     let clock = session.clock();
     let facts = TargetFacts::of_file(&request.target.target);
     let mut load = load_plan(session, request, target.as_ref(), &facts)?;
-    let fit = preflight(target.as_ref(), &load, clock).await?;
+    let clients = clients_on_nodes(&request.drill, &facts);
+    let fit = preflight(target.as_ref(), &load, clients, clock).await?;
     let facts = TargetFacts {
         max_connections: Some(fit.room.max_connections),
         ..facts.seen(target.as_ref(), &fit.seen)

@@ -8,6 +8,7 @@ mod changes;
 mod conditions;
 mod endpoints;
 mod groups;
+mod loads;
 mod order;
 mod references;
 mod target;
@@ -109,6 +110,7 @@ pub(super) fn drill(
     references::identities(steps, &mut findings);
     references::references(steps, &mut findings);
     conditions::conditions(drill, steps, &mut findings);
+    loads::loads(drill, steps, &mut findings);
     order::order(drill, steps, &mut findings);
     changes::changes(steps, &mut findings);
     asks::asks(steps, &mut findings);

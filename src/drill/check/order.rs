@@ -37,13 +37,14 @@ pub(super) fn order(drill: &DrillFile, steps: &[Placed], findings: &mut Findings
         findings.again = placed.is_again();
         let entry = placed.at(&[]);
         let breaks = step.fault().is_some() || matches!(step, Step::SwitchOver(_));
-        if breaks && !disturbed {
+        let presses = matches!(step, Step::Load(load) if load.does.kind().presses());
+        if (breaks || presses) && !disturbed {
             disturbed = true;
             if baseline.is_none() {
                 findings.add(
                     &entry,
                     Diagnostic::error("baseline", "there is no baseline before this")
-                        .label("what is normal must be known before something breaks")
+                        .label("what is normal must be known before something disturbs it")
                         .help("begin with `- baseline: { for: 5s }`"),
                 );
             }
@@ -84,7 +85,7 @@ pub(super) fn order(drill: &DrillFile, steps: &[Placed], findings: &mut Findings
                         &entry,
                         Diagnostic::error(
                             "baseline",
-                            "a baseline after a fault measures the fault",
+                            "a baseline after a fault or a load measures that",
                         ),
                     );
                 } else if body.r#for < SHORTEST_BASELINE {

@@ -31,6 +31,12 @@ pub(in crate::drill) fn target(
             "commits_per_second",
             u64::from(target.limits.commits_per_second),
         ),
+        ("limits", "clients", u64::from(target.limits.clients)),
+        (
+            "limits",
+            "requests_per_second",
+            u64::from(target.limits.requests_per_second),
+        ),
     ];
     for (group, field, value) in positive {
         if value == 0 {

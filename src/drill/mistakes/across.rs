@@ -52,7 +52,7 @@ fn references() {
 fn order_of_steps() {
     insta::assert_snapshot!(steps(
         "  - fail_over: {}\n  - kill: { node: primary, id: crash }\n  - baseline: { for: 5s }\n  - restore_redundancy: {}\n  - undo: { of: crash }\n  - undo: { of: crash }\n  - release: { of: crash }\n"
-    ), @r#"
+    ), @"
      × nothing was broken before, so nothing fails over
       ╭─[drill.yaml:7:5]
     6 │ steps:
@@ -66,12 +66,12 @@ fn order_of_steps() {
     7 │   - fail_over: {}
     8 │   - kill: { node: primary, id: crash }
       ·     ──┬─
-      ·       ╰── what is normal must be known before something breaks
+      ·       ╰── what is normal must be known before something disturbs it
     9 │   - baseline: { for: 5s }
       ╰────
      help: begin with `- baseline: { for: 5s }`
 
-     × a baseline after a fault measures the fault
+     × a baseline after a fault or a load measures that
        ╭─[drill.yaml:9:5]
      8 │   - kill: { node: primary, id: crash }
      9 │   - baseline: { for: 5s }
@@ -103,7 +103,7 @@ fn order_of_steps() {
        ·     ────
     13 │   - release: { of: crash }
        ╰────
-    "#);
+    ");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod across;
 mod brought;
+mod clients;
 mod endpoints;
 mod fields;
 mod in_turn;

@@ -6,6 +6,7 @@
 mod ask;
 mod brought;
 mod fail_over;
+mod load;
 mod redundancy;
 mod say;
 mod switch_over;
@@ -32,6 +33,7 @@ pub(super) async fn carry_out(runner: &mut StepRunner, step: &Step, nodes: &Node
         Action::Undo { of } => way_back::undo(runner, of).await,
         Action::RestoreRedundancy => redundancy::restore(runner, step).await,
         Action::Say(text) => say::say(runner, step, text),
+        Action::Load(load) => load::carry_out(runner, step, load).await,
         Action::Ask(ask) => ask::carry_out(runner, step, ask).await,
         Action::Sql(sql) => brought::sql(runner, step, sql, nodes).await,
         Action::Command(command) => brought::command(runner, step, command, nodes).await,

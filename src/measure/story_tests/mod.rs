@@ -2,6 +2,7 @@
 
 mod asked;
 mod live;
+mod loads;
 mod loss;
 mod outages;
 mod recovery;

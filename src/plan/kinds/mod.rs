@@ -5,6 +5,7 @@ mod baseline;
 mod brought;
 mod fail_over;
 mod fault;
+mod load;
 mod redundancy;
 mod switch_over;
 mod talk;
@@ -90,6 +91,7 @@ pub(super) fn plan(step: &DrillStep, planning: &mut Planning<'_, '_>) -> Result<
         DrillStep::Hold(body) => Ok(waiting::hold(body)),
         DrillStep::Wait(body) => Ok(waiting::wait(body)),
         DrillStep::Say(body) => Ok(talk::say(body)),
+        DrillStep::Load(body) => load::plan(body, planning),
         DrillStep::Ask(body) => Ok(ask::plan(body)),
         DrillStep::Sql(body) => brought::sql(body, planning),
         DrillStep::Command(body) => brought::command(body, planning),

@@ -29,6 +29,7 @@ fn worded(result: &RunResult, text: &mut String) -> fmt::Result {
     objectives(result, text)?;
     faults(result, text)?;
     channels(result, text)?;
+    loads(result, text)?;
     recovery(result, text)?;
     commits::write(result, text)?;
     state(result, text)?;
@@ -231,6 +232,18 @@ fn channels(result: &RunResult, text: &mut String) -> fmt::Result {
     table(text, &header, &rows)
 }
 
+fn loads(result: &RunResult, text: &mut String) -> fmt::Result {
+    let lines = super::loads::lines(result);
+    if lines.is_empty() {
+        return Ok(());
+    }
+    writeln!(text, "\n## Loads\n")?;
+    for (id, line) in lines {
+        writeln!(text, "- {}: {}", cell(&id), cell(&line))?;
+    }
+    Ok(())
+}
+
 fn recovery(result: &RunResult, text: &mut String) -> fmt::Result {
     let recovery = &result.recovery;
     let total = figures::known(&recovery.total, figures::bounds);
@@ -300,7 +313,7 @@ fn environment(result: &RunResult, text: &mut String) -> fmt::Result {
             cell(&all)
         )?;
     }
-    if !result.settings.background {
+    if super::loads::was_idle(result) {
         writeln!(
             text,
             "- no load beside the probes: times are a lower estimate"

@@ -49,6 +49,7 @@ impl Reporter for Terminal {
         service::path(result, &mut page);
         page.gap();
         service::downtime(result, &mut page);
+        service::loads(result, &mut page);
         service::recovery(result, &mut page);
         page.gap();
         proof::commits(result, &mut page);

@@ -3,7 +3,7 @@
 use super::page::Page;
 use crate::event::result::{Channel, FaultResult, Known, Part, RunResult};
 use crate::figures;
-use crate::report::{Paint, wording};
+use crate::report::{Paint, loads, wording};
 
 /// The faults, the old and the new primary, and who promoted it.
 pub fn hit(result: &RunResult, page: &mut Page) {
@@ -73,7 +73,7 @@ pub fn path(result: &RunResult, page: &mut Page) {
         );
         page.line("", &text);
     }
-    if !result.settings.background {
+    if loads::was_idle(result) {
         page.line("", "no load beside the probes: times are a lower estimate");
     }
     if let Some(ended) = &result.settings.background_ended {
@@ -169,6 +169,14 @@ fn stalls(channel: &Channel) -> Option<String> {
         1 => format!("1 of {longest}"),
         many => format!("{many}, longest {longest}"),
     })
+}
+
+/// The drill's own clients beside the probes.
+pub fn loads(result: &RunResult, page: &mut Page) {
+    for (index, (id, line)) in loads::lines(result).into_iter().enumerate() {
+        let label = if index == 0 { "Loads" } else { "" };
+        page.line(label, &format!("{id}: {line}"));
+    }
 }
 
 /// From the fault to service, in parts; the largest one with the setting behind it.

@@ -1,5 +1,6 @@
 //! One session as its server sees it: what it was asked and has not answered.
 
+use crate::event::Stamp;
 use crate::event::slots::ErrorClass;
 use crate::sql::{Answer, Asks, SqlError};
 use std::collections::VecDeque;
@@ -30,6 +31,8 @@ pub(super) struct Backend {
     pub(super) application: String,
     pub(super) queue: VecDeque<(Asks, Reply)>,
     pub(super) waiting: Option<Waiting>,
+    /// A statement that takes until this moment.
+    pub(super) sleeping: Option<(Stamp, Reply)>,
     /// Nobody listens any more; it goes when it has done what it was asked.
     pub(super) client_gone: bool,
 }
@@ -40,12 +43,18 @@ impl Backend {
             application: application.to_owned(),
             queue: VecDeque::new(),
             waiting: None,
+            sleeping: None,
             client_gone: false,
         }
     }
 
     pub(super) fn is_idle(&self) -> bool {
-        self.queue.is_empty() && self.waiting.is_none()
+        self.queue.is_empty() && self.is_free()
+    }
+
+    /// It can carry out its next statement.
+    pub(super) fn is_free(&self) -> bool {
+        self.waiting.is_none() && self.sleeping.is_none()
     }
 
     /// Ends it by a signal, with PostgreSQL's words: a commit that waits for its standby stays and says so.
@@ -57,7 +66,11 @@ impl Backend {
             answer.notices.push("57P01".to_owned());
             let _ = reply.send(Ok(Said::Rows(answer)));
         }
-        for (_, reply) in self.queue {
+        let asleep = self.sleeping.map(|(_, reply)| reply);
+        for reply in asleep
+            .into_iter()
+            .chain(self.queue.into_iter().map(|(_, reply)| reply))
+        {
             let error = SqlError::of_state(state, true, format!("FATAL: {words}"));
             let _ = reply.send(Err(error));
         }

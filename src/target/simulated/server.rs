@@ -2,7 +2,7 @@
 
 use super::backend::{Said, reset};
 use super::simulation::Simulation;
-use super::state::Door;
+use super::state::{Door, State};
 use crate::sql::{Answer, Asks, SimulatedServer, SimulatedSession, SqlError};
 use crate::target::local::routes::{Routes, Side, Way};
 use async_trait::async_trait;
@@ -213,18 +213,39 @@ impl SimulatedSession for NodeSession {
 
     fn ended(&self) -> Option<SqlError> {
         let routed_away = self.way.as_ref().is_some_and(Way::is_closed);
-        let gone = self.door.simulation.with(|state, _| {
-            let node = state.nodes.get(self.door.node)?;
-            let cut = match self.door.path {
-                Path::Inside => false,
-                Path::Clients => node.cut_from_clients,
-                Path::Peers => node.cut_from_peers,
-            };
-            // Nothing of its end comes through a cut.
-            let gone = !cut && !state.has_backend(self.door.node, self.process);
-            gone.then_some(())
-        });
-        (routed_away || gone.is_some()).then(|| reset(false))
+        let gone = self.door.simulation.with(|state, _| self.is_gone(state));
+        (routed_away || gone).then(|| reset(false))
+    }
+
+    async fn gone(&self) -> SqlError {
+        let server = self
+            .door
+            .simulation
+            .until(|state, _| self.is_gone(state).then_some(()));
+        match &self.way {
+            None => server.await,
+            Some(way) => tokio::select! {
+                biased;
+                () = way.closed() => {}
+                () = server => {}
+            },
+        }
+        reset(false)
+    }
+}
+
+impl NodeSession {
+    /// Whether the end of its backend can be known. Nothing of that comes through a cut.
+    fn is_gone(&self, state: &State) -> bool {
+        let Some(node) = state.nodes.get(self.door.node) else {
+            return false;
+        };
+        let cut = match self.door.path {
+            Path::Inside => false,
+            Path::Clients => node.cut_from_clients,
+            Path::Peers => node.cut_from_peers,
+        };
+        !cut && !state.has_backend(self.door.node, self.process)
     }
 }
 

@@ -90,14 +90,18 @@ impl Simulation {
         process: i32,
         asks: Asks,
     ) -> Result<oneshot::Receiver<Result<Said, SqlError>>, SqlError> {
+        let asleep = match &asks {
+            Asks::Sleep { ms } => Some(Duration::from_millis(*ms)),
+            _ => None,
+        };
         let (answered, waits, lag) = self.with(|state, now| {
             let answered = state.submit(n, process, asks);
             (answered, state.work(now), state.settings.lag)
         });
-        if waits {
+        if let Some(time) = asleep.or(waits.then_some(lag)) {
             let simulation = Arc::clone(self);
             tokio::spawn(async move {
-                tokio::time::sleep(lag).await;
+                tokio::time::sleep(time).await;
                 simulation.with(|_, _| ());
             });
         }

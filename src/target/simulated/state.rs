@@ -177,10 +177,12 @@ impl State {
     pub(super) fn work(&mut self, now: Stamp) -> bool {
         self.worked_at = Some(now);
         self.stream(now);
+        self.wake(now);
         for n in 0..self.nodes.len() {
             while let Some((process, asks, reply)) = self.next_statement(n) {
                 match carry_out(self, n, process, asks, now) {
                     Outcome::Said(said) => drop(reply.send(said)),
+                    Outcome::Sleeps(until) => self.sleep(n, process, (until, reply)),
                     Outcome::Commits(waits) => {
                         let (end, answer) = waits;
                         self.wait(n, process, (end, answer, reply));
@@ -189,6 +191,31 @@ impl State {
             }
         }
         self.acknowledge()
+    }
+
+    fn sleep(&mut self, n: usize, process: i32, asleep: (Stamp, Reply)) {
+        let up = self.nodes.get_mut(n).and_then(|node| node.up.as_mut());
+        if let Some(backend) = up.and_then(|up| up.backends.get_mut(&process)) {
+            backend.sleeping = Some(asleep);
+        }
+    }
+
+    /// Answers the statements whose time has passed. Frozen backends sleep on.
+    fn wake(&mut self, now: Stamp) {
+        for up in self.nodes.iter_mut().filter_map(|node| node.up.as_mut()) {
+            let frozen = &up.frozen;
+            let awake = up.backends.iter_mut().filter(|(process, backend)| {
+                let over = |(until, _): &(Stamp, Reply)| *until <= now;
+                !frozen.contains(process) && backend.sleeping.as_ref().is_some_and(over)
+            });
+            for (_, backend) in awake {
+                if let Some((_, reply)) = backend.sleeping.take() {
+                    let _ = reply.send(Ok(super::backend::Said::Rows(
+                        crate::sql::Answer::default(),
+                    )));
+                }
+            }
+        }
     }
 
     fn wait(&mut self, n: usize, process: i32, what: (u64, crate::sql::Answer, Reply)) {
@@ -209,7 +236,7 @@ impl State {
         });
         let mut free = up.backends.iter_mut();
         let (process, backend) = free.find(|(process, backend)| {
-            !frozen.contains(process) && backend.waiting.is_none() && !backend.queue.is_empty()
+            !frozen.contains(process) && backend.is_free() && !backend.queue.is_empty()
         })?;
         let (asks, reply) = backend.queue.pop_front()?;
         Some((*process, asks, reply))

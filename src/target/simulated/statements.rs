@@ -19,6 +19,8 @@ const EPOCH_US: u64 = 946_684_800_000_000;
 pub(super) enum Outcome {
     /// It is answered.
     Said(Result<Said, SqlError>),
+    /// It is answered at this moment.
+    Sleeps(Stamp),
     /// It has committed up to here, and answers when a standby has that.
     Commits((u64, Answer)),
 }
@@ -224,6 +226,9 @@ pub(super) fn carry_out(
             rows(vec![row([String::new()])])
         }
         Asks::Brought(brought) => self::brought(state, brought),
+        Asks::Listen if me.in_recovery => refused("0A000", "cannot execute LISTEN during recovery"),
+        Asks::Listen => rows(Vec::new()),
+        Asks::Sleep { ms } => Outcome::Sleeps(now.plus(std::time::Duration::from_millis(ms))),
         Asks::PauseState => one(if me.replay_paused {
             "paused"
         } else {

@@ -104,7 +104,7 @@ fn standard_output_gets_the_file_alone() {
         .split("\n# Left to their defaults")
         .next()
         .expect("a part");
-    insta::assert_snapshot!(begin, @r##"
+    insta::assert_snapshot!(begin, @"
     # yaml-language-server: $schema=.firedrill/target.schema.json
     #
     # ours, begun from local. Look at it, and see what a drill would do there:
@@ -120,7 +120,9 @@ fn standard_output_gets_the_file_alone() {
     # What the probes may cost.
     #   sessions: Sessions on one node at the same time.
     #   commits_per_second: Commits a second, in sum.
-    limits: { sessions: 20, commits_per_second: 100 }
+    #   clients: Clients of `load` steps at the same time, beside those sessions.
+    #   requests_per_second: What such clients ask for in a second, in sum.
+    limits: { sessions: 20, commits_per_second: 100, clients: 60, requests_per_second: 1000 }
     # A throw-away cluster on this machine.
     local:
       # Standbys beside the primary.
@@ -141,7 +143,7 @@ fn standard_output_gets_the_file_alone() {
       router: { check: 50ms, fall: 3, rise: 2, timeout: 100ms }
       # `max_connections` of each node.
       max_connections: 100
-    "##);
+    ");
 }
 
 #[test]

@@ -35,6 +35,33 @@ fn after_every_entry_of_faults_that_strike_together() {
     killed_after_every_entry(&CRASH.replace(kill, together), ENTRIES_OF_TOGETHER);
 }
 
+/// The clients of a load die with the runner, in the middle of their requests and of a long query.
+#[test]
+fn while_its_clients_hold_sessions_and_write() {
+    if !crate::local::available() {
+        return;
+    }
+    let kill = "  - kill: { node: primary, id: crash }\n";
+    let loads = "  - load: { id: ours, clients: 4, does: long_query }\n  \
+                 - load: { id: writing, clients: 4, does: { write: { every: 100ms } } }\n  \
+                 - hold: { for: 60s }\n";
+    assert!(CRASH.contains(kill), "{CRASH}");
+    let firedrill = fresh();
+    let mut child = start(&firedrill, &CRASH.replace(kill, &format!("{loads}{kill}")));
+    // Each of them has its session, and requests were logged.
+    reached(&firedrill, &mut child, "events.jsonl", "\"opened\"", 8);
+    reached(
+        &firedrill,
+        &mut child,
+        "events.jsonl",
+        "\"load/writing\"",
+        2,
+    );
+    send(&child, Signal::SIGKILL);
+    assert_eq!(firedrill.wait(child).code, None);
+    firedrill.nothing_left();
+}
+
 fn killed_after_every_entry(drill: &str, all: usize) {
     if !crate::local::available() {
         return;

@@ -384,6 +384,60 @@ fn primary_cut_off_counts_what_only_the_old_primary_acknowledged() {
 }
 
 #[test]
+fn load_spike_is_served_beside_the_probes_and_survives_the_primary() {
+    let Some(ran) = run("load-spike", &[]) else {
+        return;
+    };
+    // On a machine that is busy itself a request of the spike may fail, or clients wait for long.
+    ran.fails_at_most(&["lost_commits", "condition", "downtime"]);
+    ran.new_primary("node-2", "local agent");
+    let spike = &ran.result["loads"]["spike"];
+    assert!(number(&spike["answered"]) > 100, "{spike}");
+    assert_eq!(spike["refused"], 0, "{spike}");
+    assert_eq!(spike["ended"], true);
+    assert!(number(&spike["latency_ms"]["load"]["count"]) > 100);
+    assert!(number(&spike["beside"]["during"]["count"]) > 0);
+    // Their commits are rows of the ledger's table, and none of the ledger's.
+    assert_eq!(ran.result["ledger"]["unexpected"], 0);
+    let again = &ran.result["loads"]["again"];
+    assert!(number(&again["failed"]) + number(&again["not_sent"]) > 0);
+}
+
+#[test]
+fn reconnect_storm_lets_everybody_back_in() {
+    let Some(ran) = run("reconnect-storm", &[]) else {
+        return;
+    };
+    // How long it takes is the machine's: twenty clients at once are much for two processors.
+    ran.fails_at_most(&["lost_commits", "condition", "downtime"]);
+    ran.new_primary("node-2", "local agent");
+    let storm = &ran.result["loads"]["storm"];
+    assert_eq!(storm["reconnects"]["lost"], 20, "{storm}");
+    assert_eq!(storm["reconnects"]["served"], 20, "{storm}");
+    assert!(number(&storm["reconnects"]["tries"]) >= 20, "{storm}");
+    assert!(storm["reconnects"]["all_served"]["upper_ms"].is_number());
+}
+
+#[test]
+fn idle_sessions_learn_of_the_freeze_through_the_router() {
+    let Some(ran) = run("idle-sessions", &[]) else {
+        return;
+    };
+    ran.fails_at_most(&["lost_commits"]);
+    ran.new_primary("node-2", "local agent");
+    for load in ["idle", "listening", "querying"] {
+        let sessions = &ran.result["loads"][load]["sessions"];
+        assert_eq!(sessions["opened"], 4, "{sessions}");
+        assert_eq!(sessions["noticed"], 4, "{sessions}");
+        // Nothing told them but the router's checks, which take their time.
+        assert!(
+            sessions["fastest"]["lower_ms"].as_f64() > Some(50.0),
+            "{sessions}"
+        );
+    }
+}
+
+#[test]
 fn lagging_promotion_loses_exactly_what_the_old_data_holds() {
     let Some(ran) = run("lagging-promotion", &[]) else {
         return;

@@ -6,7 +6,7 @@ use super::run;
 #[test]
 fn the_same_seed_gives_the_same_bytes_and_another_one_others() {
     let settings = "{ synchronous: false }";
-    for drill in ["primary-crash", "primary-cut-off"] {
+    for drill in ["primary-crash", "primary-cut-off", "reconnect-storm"] {
         let [one, two, other] = [7, 7, 8].map(|seed| run(drill, settings, seed));
         assert!(
             one.result_text == two.result_text,

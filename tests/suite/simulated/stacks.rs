@@ -21,6 +21,9 @@ const DRILLS: [&str; 13] = [
     "abandoned-slot",
 ];
 
+/// Those with clients of firedrill's own beside the probes.
+const LOADED: [&str; 3] = ["load-spike", "reconnect-storm", "idle-sessions"];
+
 /// Those that make a stack put another node in the primary's place.
 const FAILOVERS: [&str; 5] = [
     "primary-crash",
@@ -88,6 +91,15 @@ fn a_good_stack_passes_everything_but_the_calibration_for_which_it_is_too_good()
     rolling-restart: exit 0, pass
     replica-rebuild: exit 0, pass
     abandoned-slot: exit 0, pass
+    ");
+}
+
+#[test]
+fn a_good_stack_stands_the_load_of_our_own_clients() {
+    insta::assert_snapshot!(verdicts(&LOADED, "{}"), @"
+    load-spike: exit 0, pass
+    reconnect-storm: exit 0, pass
+    idle-sessions: exit 0, pass
     ");
 }
 
@@ -257,4 +269,54 @@ fn the_probes_do_not_fill_a_primary_that_confirms_nothing() {
             assert!(!errors.contains("53300"), "{name}: {errors}");
         }
     }
+}
+
+#[test]
+fn sessions_that_nobody_closes_hang_until_the_node_is_put_back() {
+    // A router that never takes a silent node out, as an address without a health check behind it.
+    let settings = "{ router: { fall: 1000 } }";
+    let ran = run("idle-sessions", settings, 7);
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    for (load, word) in [
+        ("idle", "idle"),
+        ("listening", "listen"),
+        ("querying", "long_query"),
+    ] {
+        let load = &ran.result["loads"][load];
+        assert_eq!(load["does"], word);
+        assert_eq!(load["sessions"]["hung"], 4, "{load}");
+        assert_eq!(load["sessions"]["noticed"], 0, "{load}");
+        assert_eq!(load["sessions"]["slowest"]["upper_ms"], Value::Null);
+        let lower = load["sessions"]["slowest"]["lower_ms"].as_f64();
+        assert!(lower > Some(10_000.0), "{load}");
+    }
+    assert!(ran.stderr.contains("4 HUNG"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_storm_is_served_and_one_that_has_no_room_is_refused() {
+    let ran = run("reconnect-storm", "{}", 7);
+    let storm = &ran.result["loads"]["storm"];
+    assert_eq!(storm["reconnects"]["served"], 20, "{storm}");
+    assert!(storm["reconnects"]["tries"].as_u64() > Some(20), "{storm}");
+    let narrow = "version: 1\nsimulated: { max_connections: 40 }\n";
+    let narrow = ran.sandbox.file("narrow.target.yaml", narrow);
+    let words = ["run", "reconnect-storm", "--yes", "--target", &narrow];
+    let refused = ran.sandbox.run(&words);
+    assert_eq!(refused.code, Some(5), "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("the drill's loads 20"),
+        "{}",
+        refused.stderr
+    );
+    let few = "version: 1\nlimits: { clients: 19 }\nsimulated: {}\n";
+    let few = ran.sandbox.file("few.target.yaml", few);
+    let words = ["run", "reconnect-storm", "--yes", "--target", &few];
+    let refused = ran.sandbox.run(&words);
+    assert_eq!(refused.code, Some(5), "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("limits: { clients: 20 }"),
+        "{}",
+        refused.stderr
+    );
 }

@@ -105,6 +105,8 @@ pub fn began(run: &str, workload: &WorkloadRecord) -> RunBegan {
             max_connections: None,
             connects_per_second: 0.0,
             commits_per_second: 0.0,
+            clients: 0,
+            requests_per_second: 0.0,
         },
         healthy_nodes: (2, 2),
     };
