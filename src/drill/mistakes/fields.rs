@@ -44,7 +44,7 @@ fn unknown_step() {
       ╰────
      help: here can be: baseline, kill, stop, kill_process, freeze, cut, pause_replay, lose_data,
            fail_over, switch_over, release, undo, restore_redundancy, settle, hold, wait, say,
-           together, repeat, ask, sql, command
+           together, repeat, load, ask, sql, command
     ");
 }
 
@@ -61,7 +61,7 @@ fn unknown_step_in_block_style() {
        ╰────
      help: here can be: baseline, kill, stop, kill_process, freeze, cut, pause_replay, lose_data,
            fail_over, switch_over, release, undo, restore_redundancy, settle, hold, wait, say,
-           together, repeat, ask, sql, command
+           together, repeat, load, ask, sql, command
     ");
 }
 
