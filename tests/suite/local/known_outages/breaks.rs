@@ -25,13 +25,18 @@ pub struct Known {
     pub length: Duration,
     pub fault: (f64, f64),
     pub heal: (f64, f64),
+    /// When those were answered who waited at the end of the healing.
+    pub served_by: f64,
     /// The machine was quick all around it, so that its length is known.
     pub quick: bool,
 }
 
 impl Known {
     pub fn truth(&self) -> (f64, f64) {
-        (self.heal.0 - self.fault.1, self.heal.1 - self.fault.0)
+        (
+            self.heal.0 - self.fault.1,
+            self.served_by.max(self.heal.1) - self.fault.0,
+        )
     }
 }
 
@@ -81,6 +86,7 @@ fn known(how: Break, length: Duration, fault: (Stamp, Stamp), heal: (Stamp, Stam
         length,
         fault: ms(fault),
         heal: ms(heal),
+        served_by: heal.1.as_ms(),
         quick: false,
     }
 }

@@ -63,7 +63,7 @@ impl Witness {
         }
     }
 
-    /// The slowest answer so far, doubled: what is quick on this machine.
+    /// The slowest answer so far: what is quick on this machine.
     pub fn quick_ms(&self) -> f64 {
         let slowest = |seen: &Seen| {
             let seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -71,7 +71,7 @@ impl Witness {
             took.fold(0.0, f64::max)
         };
         let all = self.clients.iter().map(slowest);
-        (2.0 * all.fold(0.0, f64::max)).max(QUICK_MS)
+        all.fold(QUICK_MS, f64::max)
     }
 
     /// Whether the machine was quick around a break that began at `began` and was over at `over`, which the
@@ -81,6 +81,18 @@ impl Witness {
             let seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
             was_quick(&seen, began, over, quick_ms)
         })
+    }
+
+    /// When all were answered that waited at the moment `over`: service is back for certain then.
+    pub fn served_by(&self, over: f64) -> f64 {
+        let waited = self.clients.iter().filter_map(|seen| {
+            let seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+            let asked = seen
+                .iter()
+                .find(|asked| asked.sent < over && asked.settled > over);
+            asked.map(|asked| asked.settled)
+        });
+        waited.fold(over, f64::max)
     }
 
     /// Ends the questions; what was seen stays.
