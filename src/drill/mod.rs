@@ -6,7 +6,7 @@
 //! |---|---|
 //! | file.rs, step.rs, ask.rs, clients.rs, objective.rs, duration.rs | a drill file as types |
 //! | sequence.rs | the steps in the order in which they happen |
-//! | target_file.rs, endpoint_file.rs, identity_file.rs | a target file as types |
+//! | target_file.rs, docker_file.rs, endpoint_file.rs, identity_file.rs | a target file as types |
 //! | load.rs | the way from a path, or the name of a shipped drill, to something checked |
 //! | variables.rs, places.rs | `${name}` filled in; where each word of the file stands |
 //! | check.rs | what no single field can know |
@@ -21,6 +21,7 @@ pub mod ask;
 mod check;
 pub mod clients;
 pub mod diagnostic;
+pub mod docker_file;
 pub mod draft;
 pub mod duration;
 pub mod endpoint_file;

@@ -1,5 +1,6 @@
 //! A target file as types: where a drill is run. It names exactly one kind.
 
+use super::docker_file::Docker;
 use super::duration::Duration;
 use super::endpoint_file::{EndpointFile, WatchFile};
 use super::identity_file::{IdentitiesFile, LedgerKeeping};
@@ -10,16 +11,16 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// Kinds of targets that this version can drill.
-pub(super) const KINDS: [&str; 2] = ["local", "simulated"];
+pub(super) const KINDS: [&str; 3] = ["local", "docker", "simulated"];
 
 /// Kinds of targets that have a place in the format and that this version cannot drill yet.
-pub(super) const LATER: [&str; 3] = ["docker", "kubernetes", "commands"];
+pub(super) const LATER: [&str; 2] = ["kubernetes", "commands"];
 
 /// Where to practise.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "firedrill target")]
-#[schemars(extend("oneOf" = [{ "required": ["local"] }, { "required": ["simulated"] }]))]
+#[schemars(extend("oneOf" = [{ "required": ["local"] }, { "required": ["docker"] }, { "required": ["simulated"] }]))]
 pub struct TargetFile {
     /// Version of this format: 1.
     pub version: u32,
@@ -50,6 +51,10 @@ pub struct TargetFile {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Local")]
     pub local: Option<Local>,
+    /// A cluster in containers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Docker")]
+    pub docker: Option<Docker>,
     /// A scripted cluster under a virtual clock, to rehearse a drill without any database.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Simulated")]
@@ -61,6 +66,8 @@ pub struct TargetFile {
 pub enum TargetKind {
     /// A throw-away cluster on this machine.
     Local(Local),
+    /// A cluster in containers.
+    Docker(Box<Docker>),
     /// A scripted cluster.
     Simulated(Simulated),
 }
@@ -69,9 +76,10 @@ impl TargetFile {
     /// The kind that it names: a file that was checked names exactly one.
     #[must_use]
     pub fn kind(&self) -> TargetKind {
-        match (&self.simulated, &self.local) {
-            (Some(simulated), _) => TargetKind::Simulated(simulated.clone()),
-            (None, local) => TargetKind::Local(local.clone().unwrap_or_default()),
+        match (&self.simulated, &self.docker, &self.local) {
+            (Some(simulated), ..) => TargetKind::Simulated(simulated.clone()),
+            (_, Some(docker), _) => TargetKind::Docker(Box::new(docker.clone())),
+            (None, None, local) => TargetKind::Local(local.clone().unwrap_or_default()),
         }
     }
 }
@@ -89,6 +97,7 @@ impl Default for TargetFile {
             durability_of: None,
             ledger: None,
             local: Some(Local::default()),
+            docker: None,
             simulated: None,
         }
     }

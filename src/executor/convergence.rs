@@ -47,7 +47,7 @@ pub async fn converge(
             // written again there.
             match leader(&seen) {
                 Some((node, timeline)) => {
-                    match audit::barrier(run, &target.act_access(&node)).await {
+                    match audit::barrier(run, &target.probe_access(&node)).await {
                         Ok(lsn) => {
                             barrier = Some(Barrier { timeline, lsn });
                             missing = Some("the barrier was only just written".to_owned());
@@ -147,9 +147,12 @@ async fn outcome(
 ) -> Convergence {
     let history = match seen.leader() {
         // Without the history file the timeline itself is all that is known of it.
-        Some((node, timeline)) => timeline_history(&target.act_access(node), timeline)
-            .await
-            .unwrap_or_else(|_| vec![timeline]),
+        Some((node, timeline)) => match target.history(node, timeline).await {
+            Some(history) => history,
+            None => timeline_history(&target.act_access(node), timeline)
+                .await
+                .unwrap_or_else(|_| vec![timeline]),
+        },
         None => Vec::new(),
     };
     Convergence {

@@ -75,7 +75,7 @@ pub(super) async fn end(ending: Ending<'_>) -> RunEnded {
     let mut not_undone = report.failures;
     // A server goes on with a statement whose client is gone.
     if runner.loads.any() {
-        let (nodes, name) = (load.observed(), load.clients_application());
+        let (nodes, name) = (load.acted_on(), load.clients_application());
         let left = leftovers::terminate(&nodes, &name, LEFTOVERS);
         tokio::select! {
             biased;
@@ -156,7 +156,7 @@ async fn bring_back(runner: &StepRunner, number: u32) {
 /// may commit after the writers stopped.
 async fn judge(runner: &mut StepRunner, load: &LoadPlan, ledger: Ledger) {
     // A node that does not answer keeps the cluster from converging, which says it better.
-    let _ = leftovers::terminate(&load.observed(), &load.application(), LEFTOVERS).await;
+    let _ = leftovers::terminate(&load.acted_on(), &load.application(), LEFTOVERS).await;
     let convergence = converge(
         runner.target.as_ref(),
         &load.run,
@@ -204,11 +204,11 @@ async fn audit_converged(
     let [(writer, _)] = convergence.writable.as_slice() else {
         return Err(not_converged(convergence));
     };
-    let writer = runner.target.act_access(writer);
+    let writer = runner.target.probe_access(writer);
     let mut audited = audit::audit(
         ledger,
         &writer,
-        &load.observed(),
+        &load.probed(),
         runner.at_risk,
         &convergence.history,
     )

@@ -58,13 +58,18 @@ pub async fn preflight(
     let sessions = load.limits.sessions.saturating_add(clients);
     let seen = whole_cluster(target, clock).await?;
     let (primary, _) = seen.leader().ok_or_else(|| unfit_cluster(&seen))?;
-    let act = target.act_access(primary);
-    let room = capacity::preflight(&act, &load.writer.user, sessions)
+    let observe = target.observe_access(primary);
+    let room = capacity::preflight(&observe, &load.writer.user, sessions)
         .await
         .map_err(ledger)?;
-    let prepared = ledger_table::prepare(&act, &load.writer.user)
-        .await
-        .map_err(ledger)?;
+    // Where a DBA made it, whoever acts need not know of it.
+    let usable = ledger_table::is_usable(&target.probe_access(primary)).await;
+    let prepared = match usable {
+        Ok(()) => Prepared::Found,
+        Err(_) => ledger_table::prepare(&target.act_access(primary), &load.writer.user)
+            .await
+            .map_err(ledger)?,
+    };
     if prepared == Prepared::Found {
         let oldest = clock.wall_before(load.retention.keep_s);
         let oldest = oldest.strftime("%Y%m%dt%H%M%S").to_string();
@@ -72,8 +77,8 @@ pub async fn preflight(
             .await
             .map_err(ledger)?;
     }
-    let durability = durability(&act, load).await?;
-    ledger_table::wait_everywhere(&load.observed(), LIMIT)
+    let durability = durability(&observe, load).await?;
+    ledger_table::wait_everywhere(&load.probed(), LIMIT)
         .await
         .map_err(ledger)?;
     for endpoint in target.endpoints() {
@@ -82,7 +87,7 @@ pub async fn preflight(
     for extra in &load.extras {
         let user = &extra.address.user;
         if *user != load.writer.user && !extra.pooled {
-            capacity::role_may_hold(&act, user, sessions)
+            capacity::role_may_hold(&observe, user, sessions)
                 .await
                 .map_err(ledger)?;
         }

@@ -4,7 +4,7 @@ use super::{Fault, Hit, facts_of, lacks};
 use crate::event::cluster::{ClusterSeen, Standing as NodeStanding};
 use crate::role::NodeRef;
 use crate::target::{Capability, CutFrom, Target, TargetError};
-use crate::undo::in_place::{self, in_place};
+use crate::undo::in_place;
 use crate::undo::no_second_primary::{Lift, come_back, end};
 use crate::undo::{Around, Standing, Undo};
 use async_trait::async_trait;
@@ -44,7 +44,7 @@ impl Fault for Cut {
         match self.from {
             CutFrom::Clients => vec![Capability::CutClients],
             CutFrom::Peers => vec![Capability::CutPeers],
-            CutFrom::All => vec![Capability::CutClients, Capability::CutPeers],
+            CutFrom::All => vec![Capability::CutAll],
         }
     }
     fn describe(&self, node: &str) -> String {
@@ -97,8 +97,14 @@ impl Fault for Cut {
             return Ok(None);
         }
         // A dead node is not reached either: only one that lives behind the cut proves the cut.
-        let seen = in_place::look(target).await;
-        let lives = !matches!(seen.node(node), None | Some(NodeStanding::Silent { .. }));
+        let network = target.network().ok_or_else(|| lacks("cut a node"))?;
+        let lives = match network.lives(node).await? {
+            Some(lives) => lives,
+            None => {
+                let seen = in_place::look(target).await;
+                !matches!(seen.node(node), None | Some(NodeStanding::Silent { .. }))
+            }
+        };
         Ok(lives.then(|| {
             format!(
                 "{node} lives, and nothing reaches it from {}",
@@ -162,7 +168,7 @@ impl Undo for CutOff {
         Ok(
             match first_unreached(target, node, self.from, true).await? {
                 Some(side) => Standing::Missing(format!("{side} do not reach {node}")),
-                None => in_place(&in_place::look(target).await, node),
+                None => in_place::as_before(target, node).await?,
             },
         )
     }

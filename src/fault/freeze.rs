@@ -3,15 +3,13 @@
 use super::{Fault, Hit, facts_of, lacks};
 use crate::event::cluster::ClusterSeen;
 use crate::role::NodeRef;
-use crate::target::{Capability, ProcessScope, ProcessSignal, ProcessState, Target, TargetError};
-use crate::undo::in_place::{self, in_place};
+use crate::target::{Capability, ProcessScope, Stillness, Target, TargetError};
+use crate::undo::in_place;
 use crate::undo::no_second_primary::{Lift, come_back, end};
 use crate::undo::{Around, Standing, Undo};
 use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
-use tokio::time::sleep;
 
 /// What stands still.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -70,8 +68,8 @@ impl Fault for Freeze {
         _seen: &ClusterSeen,
     ) -> Result<Box<dyn Undo>, TargetError> {
         let processes = target.processes().ok_or_else(|| lacks("freeze a node"))?;
-        let found = processes.find(&hit.node, self.scope.processes()).await?;
-        if found.is_empty() {
+        let seen = processes.stillness(&hit.node, self.scope.processes());
+        if seen.await? == Stillness::default() {
             let what = format!("freeze {}", hit.node);
             return Err(TargetError::new(what, "it has no such process now"));
         }
@@ -87,30 +85,7 @@ impl Fault for Freeze {
         _undo: &dyn Undo,
     ) -> Result<(), TargetError> {
         let processes = target.processes().ok_or_else(|| lacks("freeze a node"))?;
-        // A process may have been forked between looking and stopping its parent, so look again until
-        // nothing moves; nothing can fork then.
-        for _ in 0..ROUNDS {
-            let found = processes.find(&hit.node, self.scope.processes()).await?;
-            let states = processes.states(&hit.node, &found).await?;
-            let moving: Vec<_> = found
-                .into_iter()
-                .zip(states)
-                .filter(|(_, state)| *state == ProcessState::Alive)
-                .map(|(id, _)| id)
-                .collect();
-            if moving.is_empty() {
-                return Ok(());
-            }
-            processes
-                .signal(&hit.node, &moving, ProcessSignal::Freeze)
-                .await?;
-            sleep(Duration::from_millis(1)).await;
-        }
-        let what = format!("freeze {}", hit.node);
-        Err(TargetError::new(
-            what,
-            "it makes processes faster than they can be stopped",
-        ))
+        processes.freeze(&hit.node, self.scope.processes()).await
     }
     async fn effect(
         &self,
@@ -119,14 +94,10 @@ impl Fault for Freeze {
         _undo: &dyn Undo,
     ) -> Result<Option<String>, TargetError> {
         let processes = target.processes().ok_or_else(|| lacks("see a process"))?;
-        let found = processes.find(&hit.node, self.scope.processes()).await?;
-        let states = processes.states(&hit.node, &found).await?;
-        let frozen = states
-            .iter()
-            .filter(|state| **state == ProcessState::Frozen)
-            .count();
-        let all = frozen > 0 && !states.contains(&ProcessState::Alive);
-        Ok(all.then(|| format!("{frozen} of {frozen} processes stand still")))
+        let seen = processes.stillness(&hit.node, self.scope.processes());
+        let Stillness { still, moving } = seen.await?;
+        let all = still > 0 && moving == 0;
+        Ok(all.then(|| format!("{still} of {still} processes stand still")))
     }
 }
 
@@ -138,9 +109,6 @@ impl FreezeScope {
         }
     }
 }
-
-/// How often to look for new processes before giving up.
-const ROUNDS: u32 = 200;
 
 /// A node whose processes stand still.
 #[derive(Debug, Serialize, Deserialize)]
@@ -158,12 +126,8 @@ impl Frozen {
     /// How many processes of the node stand still, whoever stopped them.
     async fn still(&self, target: &dyn Target) -> Result<usize, TargetError> {
         let processes = target.processes().ok_or_else(|| lacks("see a process"))?;
-        let found = processes.find(&self.hit.node, ProcessScope::All).await?;
-        let states = processes.states(&self.hit.node, &found).await?;
-        let frozen = states
-            .iter()
-            .filter(|state| **state == ProcessState::Frozen);
-        Ok(frozen.count())
+        let seen = processes.stillness(&self.hit.node, ProcessScope::All);
+        Ok(seen.await?.still)
     }
 }
 
@@ -178,7 +142,7 @@ impl Undo for Frozen {
     async fn standing(&self, target: &dyn Target) -> Result<Standing, TargetError> {
         let node = &self.hit.node;
         Ok(match self.still(target).await? {
-            0 => in_place(&in_place::look(target).await, node),
+            0 => in_place::as_before(target, node).await?,
             still => Standing::Missing(format!("{still} processes of {node} stand still")),
         })
     }

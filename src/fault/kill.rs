@@ -69,16 +69,17 @@ impl Fault for Kill {
         hit: &Hit,
         _undo: &dyn Undo,
     ) -> Result<(), TargetError> {
-        self.returns.kept_down()?;
         let power = target.power().ok_or_else(|| lacks("kill a node"))?;
-        power.power_off(&hit.node, PowerOff::Kill).await
+        self.returns
+            .take_down(power, &hit.node, PowerOff::Kill)
+            .await
     }
     async fn effect(
         &self,
         target: &dyn Target,
         hit: &Hit,
-        _undo: &dyn Undo,
+        undo: &dyn Undo,
     ) -> Result<Option<String>, TargetError> {
-        powered_off::effect(target, &hit.node).await
+        powered_off::effect(target, &hit.node, undo).await
     }
 }

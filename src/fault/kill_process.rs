@@ -6,7 +6,7 @@ use crate::role::NodeRef;
 use crate::target::{
     Capability, PowerOff, ProcessId, ProcessScope, ProcessSignal, ProcessState, Target, TargetError,
 };
-use crate::undo::in_place::{self, in_place};
+use crate::undo::in_place;
 use crate::undo::no_second_primary::{Lift, come_back, end};
 use crate::undo::{Around, Standing, Undo};
 use async_trait::async_trait;
@@ -202,7 +202,7 @@ impl Undo for KilledProcess {
         facts_of(self)
     }
     async fn standing(&self, target: &dyn Target) -> Result<Standing, TargetError> {
-        Ok(in_place(&in_place::look(target).await, &self.hit.node))
+        in_place::as_before(target, &self.hit.node).await
     }
     async fn put_back(&self, target: &dyn Target, around: &Around<'_>) -> Result<(), TargetError> {
         self.settle(target).await?;

@@ -4,7 +4,7 @@ use super::{Fault, Hit, facts_of, lacks};
 use crate::event::cluster::ClusterSeen;
 use crate::role::NodeRef;
 use crate::target::{Capability, Storage, Target, TargetError};
-use crate::undo::in_place::{self, in_place};
+use crate::undo::in_place;
 use crate::undo::{Around, Standing, Undo};
 use async_trait::async_trait;
 use schemars::JsonSchema;
@@ -112,7 +112,7 @@ impl Undo for DataLost {
         facts_of(self)
     }
     async fn standing(&self, target: &dyn Target) -> Result<Standing, TargetError> {
-        Ok(in_place(&in_place::look(target).await, &self.hit.node))
+        in_place::as_before(target, &self.hit.node).await
     }
     async fn put_back(&self, target: &dyn Target, _around: &Around<'_>) -> Result<(), TargetError> {
         self.copy(target).await

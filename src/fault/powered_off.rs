@@ -2,7 +2,7 @@
 
 use super::{Hit, facts_of, lacks};
 use crate::target::{Target, TargetError};
-use crate::undo::in_place::{self, in_place};
+use crate::undo::in_place;
 use crate::undo::no_second_primary::{Lift, come_back, end};
 use crate::undo::{Around, Standing, Undo};
 use async_trait::async_trait;
@@ -14,6 +14,9 @@ pub(super) struct PoweredOff {
     hit: Hit,
     /// Processes that it had.
     processes: usize,
+    /// Which of its lives was ended, where the target tells them apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    life: Option<String>,
     #[serde(skip)]
     fault: &'static str,
 }
@@ -27,11 +30,23 @@ pub(super) fn describe_undo(node: &str) -> String {
     format!("start {node}; rejoin it where another node leads by then")
 }
 
-/// Out of power means that no process is left; a refused connection would not prove that.
-pub(super) async fn effect(target: &dyn Target, node: &str) -> Result<Option<String>, TargetError> {
+/// Out of power means that no process is left; a refused connection would not prove that. Whoever watches over
+/// the node may have been quicker than the question: then another life of it is the proof.
+pub(super) async fn effect(
+    target: &dyn Target,
+    node: &str,
+    undo: &dyn Undo,
+) -> Result<Option<String>, TargetError> {
     let power = target.power().ok_or_else(|| lacks("count processes"))?;
-    let left = power.running(node).await?;
-    Ok((left == 0).then(|| format!("no process of {node} lives")))
+    if power.running(node).await? == 0 {
+        return Ok(Some(format!("no process of {node} lives")));
+    }
+    let before = PoweredOff::deserialize(undo.facts())
+        .map_err(|error| TargetError::new("read the facts of the undo", error))?
+        .life;
+    let now = power.life(node).await?;
+    Ok((before.is_some() && now.is_some() && before != now)
+        .then(|| format!("{node} was down, and was started again since")))
 }
 
 impl PoweredOff {
@@ -49,6 +64,7 @@ impl PoweredOff {
         Ok(Box::new(Self {
             hit: hit.clone(),
             processes,
+            life: power.life(&hit.node).await?,
             fault,
         }))
     }
@@ -63,7 +79,7 @@ impl Undo for PoweredOff {
         facts_of(self)
     }
     async fn standing(&self, target: &dyn Target) -> Result<Standing, TargetError> {
-        Ok(in_place(&in_place::look(target).await, &self.hit.node))
+        in_place::as_before(target, &self.hit.node).await
     }
     async fn put_back(&self, target: &dyn Target, around: &Around<'_>) -> Result<(), TargetError> {
         come_back(target, &self.hit, Lift::Start, around).await

@@ -1,8 +1,7 @@
 //! How a node that `kill` or `stop` took down comes back before its undo.
 
-use super::lacks;
 use crate::drill::duration::Duration;
-use crate::target::{Capability, TargetError};
+use crate::target::{Capability, Power, PowerOff, TargetError};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -51,11 +50,16 @@ impl Returns {
         self == Self::InTurn
     }
 
-    /// Refuses what only a target with a supervisor could do; the plan has refused it before.
-    pub(super) fn kept_down(self) -> Result<(), TargetError> {
+    /// Takes a node down: for good, or in such a way that its supervisor may start it again.
+    pub(super) async fn take_down(
+        self,
+        power: &dyn Power,
+        node: &str,
+        how: PowerOff,
+    ) -> Result<(), TargetError> {
         match self {
-            Self::ByItself => Err(lacks("leave a dead node to its supervisor")),
-            Self::OnUndo | Self::InTurn | Self::After(_) => Ok(()),
+            Self::ByItself => power.crash(node, how).await,
+            Self::OnUndo | Self::InTurn | Self::After(_) => power.power_off(node, how).await,
         }
     }
 }

@@ -84,20 +84,19 @@ impl Fault for Stop {
         hit: &Hit,
         _undo: &dyn Undo,
     ) -> Result<(), TargetError> {
-        self.returns.kept_down()?;
         let power = target.power().ok_or_else(|| lacks("stop a node"))?;
         let how = match self.mode {
             StopMode::Fast => PowerOff::StopFast,
             StopMode::Immediate => PowerOff::StopImmediate,
         };
-        power.power_off(&hit.node, how).await
+        self.returns.take_down(power, &hit.node, how).await
     }
     async fn effect(
         &self,
         target: &dyn Target,
         hit: &Hit,
-        _undo: &dyn Undo,
+        undo: &dyn Undo,
     ) -> Result<Option<String>, TargetError> {
-        powered_off::effect(target, &hit.node).await
+        powered_off::effect(target, &hit.node, undo).await
     }
 }

@@ -39,11 +39,11 @@ impl Binding {
     pub fn of(target: &dyn Target, step: &str, node: Option<(&str, &str)>, folder: &Path) -> Self {
         let mut words = BTreeMap::new();
         if let Some((name, role)) = node {
-            let address = target.act_access(name);
+            let (host, port) = target.reached_at(name);
             words.insert("node.name", name.to_owned());
             words.insert("node.role", role.to_owned());
-            words.insert("node.host", address.host);
-            words.insert("node.port", address.port.to_string());
+            words.insert("node.host", host);
+            words.insert("node.port", port.to_string());
         }
         for endpoint in target.endpoints() {
             let address = endpoint.address;

@@ -1,7 +1,10 @@
-//! One GET on a new connection, within a deadline. The only file that knows hyper.
+//! One request on a new connection, within a deadline. The only file that knows hyper.
 
 use crate::event::slots::{ErrorClass, Outcome};
-use http_body_util::{BodyExt, Empty};
+use crate::sql::Secret;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
 use hyper::{Request, StatusCode, Uri};
@@ -127,14 +130,58 @@ fn trusting(roots: RootCertStore) -> Result<rustls::ClientConfig, String> {
 /// What came of one GET; the whole answer must be there by the deadline.
 pub(super) async fn get(page: &Page, deadline: Duration) -> Outcome {
     let until = Instant::now() + deadline;
-    match attempt(page, until).await {
-        Ok(status) if status.is_success() => Outcome::Acknowledged,
+    match attempt(page, &Asking::default(), until).await {
+        Ok(answer) if answer.status.is_success() => Outcome::Acknowledged,
         Ok(_) => Outcome::Failed(ErrorClass::BadAnswer),
         Err(class) => Outcome::Failed(class),
     }
 }
 
-async fn attempt(page: &Page, until: Instant) -> Result<StatusCode, ErrorClass> {
+/// What is asked of a page beyond looking at it.
+#[derive(Clone, Debug, Default)]
+pub struct Asking<'a> {
+    /// What is posted, as JSON; without it the page is only looked at.
+    pub post: Option<&'a str>,
+    /// As whom, where the page asks for it.
+    pub login: Option<(&'a str, &'a Secret)>,
+}
+
+/// A page's answer.
+#[derive(Clone, Debug)]
+pub struct PageAnswer {
+    status: StatusCode,
+    /// The text, cut off after a mebibyte.
+    pub text: String,
+}
+
+impl PageAnswer {
+    /// The status, such as 200.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        self.status.as_u16()
+    }
+}
+
+/// More of an answer is not kept.
+const MOST: usize = 1 << 20;
+
+/// Asks a page and gives its whole answer, whatever its status; it must be there by the deadline.
+///
+/// # Errors
+/// How it could not be asked.
+pub async fn ask_page(
+    page: &Page,
+    asking: &Asking<'_>,
+    deadline: Duration,
+) -> Result<PageAnswer, ErrorClass> {
+    attempt(page, asking, Instant::now() + deadline).await
+}
+
+async fn attempt(
+    page: &Page,
+    asking: &Asking<'_>,
+    until: Instant,
+) -> Result<PageAnswer, ErrorClass> {
     let found = timeout_at(until, lookup_host((page.host.as_str(), page.port))).await;
     let Ok(Ok(candidates)) = found else {
         return Err(ErrorClass::Dns);
@@ -152,7 +199,7 @@ async fn attempt(page: &Page, until: Instant) -> Result<StatusCode, ErrorClass> 
         let _ = stream.set_nodelay(true);
         let asked = async {
             let Some(tls) = &page.tls else {
-                return ask(page, stream).await;
+                return ask(page, asking, stream).await;
             };
             let name = ServerName::try_from(page.host.clone()).map_err(|_| ErrorClass::Tls)?;
             let connector = TlsConnector::from(Arc::clone(tls));
@@ -162,7 +209,7 @@ async fn attempt(page: &Page, until: Instant) -> Result<StatusCode, ErrorClass> 
                 io::ErrorKind::InvalidData => ErrorClass::Tls,
                 _ => ErrorClass::Reset,
             });
-            ask(page, stream?).await
+            ask(page, asking, stream?).await
         };
         return match timeout_at(until, asked).await {
             Ok(answered) => answered,
@@ -182,29 +229,45 @@ fn class_of(error: &io::Error) -> ErrorClass {
     }
 }
 
-async fn ask<S>(page: &Page, stream: S) -> Result<StatusCode, ErrorClass>
+async fn ask<S>(page: &Page, asking: &Asking<'_>, stream: S) -> Result<PageAnswer, ErrorClass>
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     let reset = |_: hyper::Error| ErrorClass::Reset;
     let path = page.uri.path_and_query().map_or("/", |path| path.as_str());
     let host = page.uri.authority().map_or("", |place| place.as_str());
-    let request = Request::get(path)
-        .header("host", host)
-        .header("user-agent", "firedrill")
-        .header("connection", "close")
-        .body(Empty::<Bytes>::new())
+    let mut request = match asking.post {
+        None => Request::get(path),
+        Some(_) => Request::post(path).header("content-type", "application/json"),
+    }
+    .header("host", host)
+    .header("user-agent", "firedrill")
+    .header("connection", "close");
+    if let Some((user, password)) = asking.login {
+        let login = BASE64.encode(format!("{user}:{}", password.reveal()));
+        request = request.header("authorization", format!("Basic {login}"));
+    }
+    let body = asking.post.unwrap_or_default().to_owned();
+    let request = request
+        .body(Full::new(Bytes::from(body)))
         .map_err(|_| ErrorClass::BadAnswer)?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
         .await
         .map_err(reset)?;
     let exchange = async {
         let mut answer = sender.send_request(request).await.map_err(reset)?;
-        // The body is read to its end and kept nowhere: half an answer is none.
+        // The body is read to its end: half an answer is none.
+        let mut text = Vec::new();
         while let Some(frame) = answer.body_mut().frame().await {
-            frame.map_err(reset)?;
+            let frame = frame.map_err(reset)?;
+            let part = frame.data_ref().map(|data| &data[..]).unwrap_or_default();
+            let room = MOST.saturating_sub(text.len()).min(part.len());
+            text.extend_from_slice(part.get(..room).unwrap_or_default());
         }
-        Ok(answer.status())
+        Ok(PageAnswer {
+            status: answer.status(),
+            text: String::from_utf8_lossy(&text).into_owned(),
+        })
     };
     tokio::pin!(exchange);
     tokio::select! {

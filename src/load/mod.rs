@@ -44,7 +44,7 @@ mod watch;
 mod writer;
 
 pub use extra::ExtraEndpoint;
-pub use http::{check_url, page};
+pub use http::{Asking, Page, ask_page, check_url, page};
 pub use watch::{Watch, WatchedBy};
 
 use crate::clock::Clock;
@@ -98,6 +98,8 @@ pub struct NodeAccess {
     pub probe: Address,
     /// As the role that observes.
     pub observe: Address,
+    /// As the role that acts.
+    pub act: Address,
 }
 
 /// What the probes may cost one server.
@@ -125,12 +127,21 @@ enum Route {
 }
 
 impl LoadPlan {
-    /// Each node with its way for the role that observes.
+    /// Each node with its way for the role that owns the probes' rows.
     #[must_use]
-    pub fn observed(&self) -> Vec<(String, Address)> {
+    pub fn probed(&self) -> Vec<(String, Address)> {
         let nodes = self.nodes.iter();
         nodes
-            .map(|node| (node.name.clone(), node.observe.clone()))
+            .map(|node| (node.name.clone(), node.probe.clone()))
+            .collect()
+    }
+
+    /// Each node with its way for the role that acts.
+    #[must_use]
+    pub fn acted_on(&self) -> Vec<(String, Address)> {
+        let nodes = self.nodes.iter();
+        nodes
+            .map(|node| (node.name.clone(), node.act.clone()))
             .collect()
     }
 

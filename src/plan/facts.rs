@@ -1,6 +1,7 @@
 //! What a plan must know of a target: from its file alone, so that `plan` needs no running cluster, or
 //! from the cluster itself, when a run is about to begin.
 
+use crate::drill::docker_file::Docker;
 use crate::drill::simulated::Simulated;
 use crate::drill::target_file::{FailoverFile, Local, TargetFile, TargetKind};
 use crate::event::cluster::{ClusterSeen, Standing};
@@ -19,6 +20,8 @@ pub struct TargetFacts {
     pub nodes: Vec<NodeFact>,
     /// The roles were seen just now; otherwise they are what will be there at the beginning.
     pub live: bool,
+    /// Names and roles are known only once somebody has looked: until then the nodes are only counted.
+    pub unseen: bool,
     /// What faults may ask of it.
     pub capabilities: Vec<Capability>,
     /// Who fails over.
@@ -76,6 +79,10 @@ impl TargetFacts {
                 extras: extras(file),
                 ..Self::of_local(&local, limits)
             },
+            TargetKind::Docker(docker) => Self {
+                extras: extras(file),
+                ..Self::of_docker(&docker, file.identities.act.is_some(), limits)
+            },
             TargetKind::Simulated(simulated) => Self::of_simulated(&simulated, limits),
         };
         Self {
@@ -92,6 +99,7 @@ impl TargetFacts {
             drillable: local.drillable,
             nodes: nodes(local.node_names()),
             live: false,
+            unseen: false,
             capabilities: local::CAPABILITIES.to_vec(),
             failover: failover(local.failover),
             control_period: period.get(),
@@ -112,6 +120,7 @@ impl TargetFacts {
             drillable: simulated.drillable,
             nodes: nodes(simulated.node_names()),
             live: false,
+            unseen: false,
             capabilities: simulated::CAPABILITIES.to_vec(),
             failover: failover(simulated.failover),
             control_period: period.max(simulated.router.check).get(),
@@ -119,6 +128,41 @@ impl TargetFacts {
             has_reader: true,
             extras: Vec::new(),
             synchronous: simulated.synchronous,
+            limits,
+            load_limits: (0, 0),
+        }
+    }
+
+    fn of_docker(docker: &Docker, may_act: bool, limits: Limits) -> Self {
+        let mut capabilities = vec![
+            Capability::Power,
+            Capability::Processes,
+            Capability::CutAll,
+            Capability::SwitchOver,
+            Capability::OtherClients,
+            Capability::Commands,
+            Capability::Restarts,
+        ];
+        if docker.networks.is_some() {
+            capabilities.extend([Capability::CutClients, Capability::CutPeers]);
+        }
+        if may_act {
+            capabilities.extend([Capability::Act, Capability::Statements]);
+        }
+        Self {
+            kind: "docker".to_owned(),
+            drillable: docker.drillable,
+            nodes: unseen(docker.node_names()),
+            live: false,
+            unseen: true,
+            capabilities,
+            failover: failover(docker.failover),
+            // Patroni's own default, until it is asked for its lease.
+            control_period: Duration::from_secs(30),
+            max_connections: None,
+            has_reader: docker.endpoints.reader.is_some(),
+            extras: Vec::new(),
+            synchronous: false,
             limits,
             load_limits: (0, 0),
         }
@@ -152,6 +196,7 @@ impl TargetFacts {
             kind: target.record().kind,
             nodes,
             live: true,
+            unseen: false,
             capabilities: target.capabilities().to_vec(),
             failover: target.failover(),
             control_period: target.control_period(),
@@ -193,6 +238,15 @@ fn failover(file: FailoverFile) -> Failover {
         FailoverFile::Automatic => Failover::Automatic,
         FailoverFile::Promote => Failover::Promote,
     }
+}
+
+/// Nodes whose roles nobody has asked for yet.
+fn unseen(names: Vec<String>) -> Vec<NodeFact> {
+    let role = |name| NodeFact {
+        name,
+        role: "not asked yet".to_owned(),
+    };
+    names.into_iter().map(role).collect()
 }
 
 /// The first node begins as the primary.

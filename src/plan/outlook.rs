@@ -43,7 +43,7 @@ impl<'a> Outlook<'a> {
             facts,
             primary: facts.in_role("primary").next(),
             standbys: facts.in_role("standby").collect(),
-            moved: false,
+            moved: facts.unseen,
             hits: BTreeMap::new(),
             group: None,
         }
@@ -81,7 +81,8 @@ impl<'a> Outlook<'a> {
                 None => Err("no node is primary".to_owned()),
             },
             NodeRef::Standby | NodeRef::MostLaggingStandby | NodeRef::SyncStandby => {
-                if *node == NodeRef::SyncStandby && !self.facts.synchronous {
+                let unseen = self.facts.unseen;
+                if *node == NodeRef::SyncStandby && !self.facts.synchronous && !unseen {
                     return Err("no standby is synchronous on this target".to_owned());
                 }
                 self.standby(node)
@@ -258,6 +259,7 @@ impl<'a> Outlook<'a> {
                 words: node.name.clone(),
             }),
             Some(node) => Ok(self.one(&node.name, &node.role)),
+            None if facts.unseen => Ok(open(name)),
             None => Err(format!("there is no node and no role {name}")),
         }
     }

@@ -185,6 +185,13 @@ fn target(facts: &TargetFacts) -> String {
     } else {
         "asynchronous"
     };
+    if facts.unseen {
+        let count = facts.nodes.len();
+        return format!(
+            "{}: {count} nodes, which are asked for their roles when it begins; {failover}",
+            facts.kind
+        );
+    }
     let when = if facts.live { " now" } else { "" };
     format!(
         "{}: {}{when}; {replication}, {failover}",

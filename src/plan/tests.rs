@@ -81,6 +81,7 @@ fn primary_freeze_on_two_standbys_that_firedrill_promotes() {
     local.failover = FailoverFile::Promote;
     let facts = TargetFacts {
         live: true,
+        unseen: false,
         ..TargetFacts::of_file(&file)
     };
     let plan = compile(

@@ -4,6 +4,7 @@ mod held;
 pub mod history;
 pub mod history_file;
 mod node_ref;
+pub mod patroni;
 pub mod sql;
 
 pub use held::Held;

@@ -66,7 +66,7 @@ pub(crate) fn short_statement() -> Statement<'static> {
 }
 
 /// One round with new sessions: all nodes at the same time, each within `deadline`, over
-/// [`Target::act_access`].
+/// [`Target::observe_access`].
 pub async fn see(target: &dyn Target, clock: Clock, deadline: Duration) -> ClusterSeen {
     ClusterEye::new(target, clock, deadline).look().await
 }
@@ -75,6 +75,8 @@ pub async fn see(target: &dyn Target, clock: Clock, deadline: Duration) -> Clust
 #[derive(Debug)]
 pub struct ClusterEye {
     nodes: Vec<(String, Held)>,
+    /// The names under which nodes stream, where these are not their own, with their own.
+    renamed: Vec<(String, String)>,
     statement: Statement<'static>,
     clock: Clock,
     deadline: Duration,
@@ -85,11 +87,20 @@ impl ClusterEye {
     /// `deadline` for its answer, connect included.
     #[must_use]
     pub fn new(target: &dyn Target, clock: Clock, deadline: Duration) -> Self {
-        let nodes = target.nodes().into_iter().map(|name| {
-            let address = target.act_access(&name);
+        let nodes = target.nodes();
+        let streams_as = nodes.iter().map(|name| target.streams_as(name)).zip(&nodes);
+        let renamed: Vec<_> = streams_as
+            .filter(|(streams_as, name)| streams_as != *name)
+            .map(|(streams_as, name)| (streams_as, name.clone()))
+            .collect();
+        let nodes = nodes.into_iter().map(|name| {
+            let address = target.observe_access(&name);
             (name, address)
         });
-        Self::on(nodes.collect(), clock, deadline)
+        Self {
+            renamed,
+            ..Self::on(nodes.collect(), clock, deadline)
+        }
     }
 
     /// An eye on these nodes, in declared order, each with its address for a role that may observe.
@@ -100,6 +111,7 @@ impl ClusterEye {
             .map(|(name, address)| (name, Held::new(address)));
         Self {
             nodes: nodes.collect(),
+            renamed: Vec::new(),
             statement: whole_statement(),
             clock,
             deadline,
@@ -115,11 +127,28 @@ impl ClusterEye {
             name: name.clone(),
             standing: standing(held.ask(statement.again(), deadline).await, deadline),
         });
-        let nodes: Vec<NodeSeen> = join_all(answers).await;
+        let mut nodes: Vec<NodeSeen> = join_all(answers).await;
+        for node in &mut nodes {
+            if let Standing::Primary { standbys, .. } = &mut node.standing {
+                by_their_own_names(standbys, &self.renamed);
+            }
+        }
         ClusterSeen {
             asked,
             declared: nodes.len(),
             nodes,
+        }
+    }
+}
+
+/// Calls each standby by the name of its node.
+fn by_their_own_names(standbys: &mut [StandbySeen], renamed: &[(String, String)]) {
+    for row in standbys {
+        if let Some((_, own)) = renamed
+            .iter()
+            .find(|(streams_as, _)| *streams_as == row.name)
+        {
+            row.name.clone_from(own);
         }
     }
 }

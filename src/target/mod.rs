@@ -6,6 +6,8 @@
 
 #[cfg(test)]
 mod conformance;
+#[cfg(feature = "docker")]
+pub mod docker;
 pub mod local;
 pub mod simulated;
 
@@ -21,11 +23,13 @@ use std::time::Duration;
 pub enum Capability {
     /// Kill or stop a node and start it again.
     Power,
-    /// Signal single processes of a node.
+    /// Freeze and thaw a node, and signal single processes of it.
     Processes,
-    /// Cut a node from clients.
+    /// Cut a node from everybody at once.
+    CutAll,
+    /// Cut a node from clients alone.
     CutClients,
-    /// Cut a node from its peers.
+    /// Cut a node from its peers alone.
     CutPeers,
     /// SQL as a role that may pause replay and promote.
     Act,
@@ -89,7 +93,7 @@ pub trait Target: Send + Sync {
     /// Names of the nodes, in declared order.
     fn nodes(&self) -> Vec<String>;
     /// Everything that faults may ask of it.
-    fn capabilities(&self) -> &'static [Capability];
+    fn capabilities(&self) -> &[Capability];
     /// Who fails over.
     fn failover(&self) -> Failover;
     /// The longest period of the stack's own loop or lease: the fault's moment is drawn over it.
@@ -98,8 +102,22 @@ pub trait Target: Send + Sync {
     fn endpoints(&self) -> Vec<Endpoint>;
     /// One node from inside its own network, as the probe's role: it survives a cut.
     fn probe_access(&self, node: &str) -> Address;
-    /// One node from inside its own network, as a role that may observe and act.
+    /// One node from inside its own network, as a role that may act.
     fn act_access(&self, node: &str) -> Address;
+    /// The same, as a role that may observe.
+    fn observe_access(&self, node: &str) -> Address {
+        self.act_access(node)
+    }
+    /// Host and port at which a command on this machine reaches one node.
+    fn reached_at(&self, node: &str) -> (String, u16) {
+        let address = self.act_access(node);
+        (address.host, address.port)
+    }
+    /// The timelines of a writable node's history, oldest first, its own last, where the target's stack tells
+    /// them; else PostgreSQL's own file is read.
+    async fn history(&self, _node: &str, _timeline: u32) -> Option<Vec<u32>> {
+        None
+    }
     /// Changes in the stack's own view (`StackSaw`, `Noted`) are sent here from now on.
     fn tell(&self, events: Emitter);
 
@@ -115,9 +133,22 @@ pub trait Target: Send + Sync {
     }
     /// Promote, switch over, rejoin.
     fn recovery(&self) -> &dyn Recovery;
-    /// A way of its own to tell who leads, where it is not asked by SQL (a simulated target).
+    /// A way of its own to tell who leads, where it is not asked by SQL: a simulated target's, or that of a
+    /// stack that says it to everybody.
     fn sight(&self) -> Option<&dyn Sight> {
         None
+    }
+    /// The name under which a node streams from its primary (`application_name`).
+    fn streams_as(&self, node: &str) -> String {
+        node.to_owned()
+    }
+    /// What of a node's own settings firedrill found otherwise and has not put back yet, such as a restart
+    /// policy; `None` where nothing is.
+    ///
+    /// # Errors
+    /// When it cannot be told.
+    async fn altered(&self, _node: &str) -> Result<Option<String>, TargetError> {
+        Ok(None)
     }
 
     /// Removes what firedrill made for this run (a throw-away cluster); leaves anything else alone.
@@ -158,6 +189,22 @@ pub trait Power: Send + Sync {
     /// # Errors
     /// When it cannot be told.
     async fn running(&self, node: &str) -> Result<usize, TargetError>;
+    /// Takes the node down and leaves it to whoever watches over it: [`Capability::Restarts`].
+    ///
+    /// # Errors
+    /// When it could not be carried out, or nobody watches over it.
+    async fn crash(&self, node: &str, _how: PowerOff) -> Result<(), TargetError> {
+        let what = format!("leave {node} to its supervisor");
+        Err(TargetError::new(what, "this target cannot do that"))
+    }
+    /// What tells one life of the node from the next, where there is such a thing: whoever watches over it may
+    /// have started it again before anybody saw it down.
+    ///
+    /// # Errors
+    /// When it cannot be told.
+    async fn life(&self, _node: &str) -> Result<Option<String>, TargetError> {
+        Ok(None)
+    }
 }
 
 /// Which processes of a node.
@@ -204,9 +251,70 @@ pub enum ProcessState {
     Gone,
 }
 
+/// Processes that stand still, and processes that move.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stillness {
+    /// They stand still.
+    pub still: usize,
+    /// They live and move.
+    pub moving: usize,
+}
+
+/// How often to look for new processes before giving up.
+const FREEZE_ROUNDS: u32 = 200;
+
 /// Signals to single processes of a node.
 #[async_trait]
 pub trait Processes: Send + Sync {
+    /// Makes everything of a scope stand still.
+    ///
+    /// # Errors
+    /// When the system refuses, or processes are made faster than they can be stopped.
+    async fn freeze(&self, node: &str, scope: ProcessScope) -> Result<(), TargetError> {
+        // A process may have been forked between looking and stopping its parent, so look again until
+        // nothing moves; nothing can fork then.
+        for _ in 0..FREEZE_ROUNDS {
+            let found = self.find(node, scope).await?;
+            let states = self.states(node, &found).await?;
+            let moving: Vec<_> = found
+                .into_iter()
+                .zip(states)
+                .filter(|(_, state)| *state == ProcessState::Alive)
+                .map(|(id, _)| id)
+                .collect();
+            if moving.is_empty() {
+                return Ok(());
+            }
+            self.signal(node, &moving, ProcessSignal::Freeze).await?;
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        Err(TargetError::new(
+            format!("freeze {node}"),
+            "it makes processes faster than they can be stopped",
+        ))
+    }
+    /// Lets everything of the node go on.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    async fn thaw(&self, node: &str) -> Result<(), TargetError> {
+        // Found anew: processes may have come and gone since they were frozen.
+        let found = self.find(node, ProcessScope::All).await?;
+        self.signal(node, &found, ProcessSignal::Thaw).await
+    }
+    /// How much of a scope stands still.
+    ///
+    /// # Errors
+    /// When it cannot be told.
+    async fn stillness(&self, node: &str, scope: ProcessScope) -> Result<Stillness, TargetError> {
+        let found = self.find(node, scope).await?;
+        let states = self.states(node, &found).await?;
+        let count = |wanted| states.iter().filter(|state| **state == wanted).count();
+        Ok(Stillness {
+            still: count(ProcessState::Frozen),
+            moving: count(ProcessState::Alive),
+        })
+    }
     /// The processes of a scope that live now.
     ///
     /// # Errors
@@ -265,6 +373,13 @@ pub trait Network: Send + Sync {
     /// # Errors
     /// When it cannot be told.
     async fn reaches(&self, node: &str, from: CutFrom) -> Result<bool, TargetError>;
+    /// Whether the node lives, known by a way that a cut leaves open; `None` where it is to be asked as always.
+    ///
+    /// # Errors
+    /// When it cannot be told.
+    async fn lives(&self, _node: &str) -> Result<Option<bool>, TargetError> {
+        Ok(None)
+    }
 }
 
 /// Losing a node's data, and making the node anew.

@@ -241,10 +241,11 @@ impl Target for FakeTarget {
         let count = self.state().nodes.len();
         (1..=count).map(|n| format!("node-{n}")).collect()
     }
-    fn capabilities(&self) -> &'static [Capability] {
+    fn capabilities(&self) -> &[Capability] {
         &[
             Capability::Power,
             Capability::Processes,
+            Capability::CutAll,
             Capability::CutClients,
             Capability::CutPeers,
         ]

@@ -5,7 +5,7 @@
 use super::Standing;
 use crate::clock::Clock;
 use crate::event::cluster::{ClusterSeen, Standing as NodeStanding};
-use crate::target::{Target, see_cluster};
+use crate::target::{Target, TargetError, see_cluster};
 use std::time::Duration;
 
 /// How long one node may take to answer one look.
@@ -14,6 +14,21 @@ pub(crate) const LOOK: Duration = Duration::from_secs(1);
 /// Asks all nodes once. The stamps of the answer are of no run: only its order in time is used.
 pub(crate) async fn look(target: &dyn Target) -> ClusterSeen {
     see_cluster(target, Clock::start(), LOOK).await
+}
+
+/// Whether a node is in place, and everything of its own is as it was found.
+///
+/// # Errors
+/// When the latter cannot be told.
+pub(crate) async fn as_before(target: &dyn Target, node: &str) -> Result<Standing, TargetError> {
+    let standing = in_place(&look(target).await, node);
+    Ok(match standing {
+        Standing::Back(proof) => match target.altered(node).await? {
+            Some(what) => Standing::Missing(what),
+            None => Standing::Back(proof),
+        },
+        missing => missing,
+    })
 }
 
 /// Whether a node leads the newest timeline that can be seen, or streams it by its own word and by the

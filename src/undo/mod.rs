@@ -12,6 +12,7 @@
 //! | watchdog.rs | undoes when the runner died |
 //! | recover.rs | undoes when both died: `firedrill undo` |
 //! | outside.rs | what does not go with a throw-away cluster |
+//! | reached_again.rs | how one on containers is reached again |
 //! | throw_away.rs | how a dead run on the local target is swept |
 //! | in_place.rs | the predicate that most undos share: the node leads or streams the newest timeline |
 //! | no_second_primary.rs | how an old primary comes back without making two |
@@ -36,6 +37,8 @@ pub mod open_runs;
 #[cfg(test)]
 mod order_properties;
 mod outside;
+#[cfg(feature = "docker")]
+mod reached_again;
 pub mod recover;
 mod runner;
 #[cfg(test)]
@@ -48,6 +51,8 @@ pub mod watchdog;
 pub use guard::{Guard, Limits, UndoReport, Urgency, WayBack};
 pub use journal::{Journal, JournalError};
 pub use journal_owner::JournalOwner;
+#[cfg(feature = "docker")]
+pub use reached_again::DockerAgain;
 pub use striking::Strike;
 pub use throw_away::{GoneWithItsRun, ThrowAwayLocal};
 

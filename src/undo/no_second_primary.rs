@@ -11,9 +11,7 @@ use super::in_place::{in_place, look};
 use super::{Around, Standing};
 use crate::event::cluster::{ClusterSeen, Standing as NodeStanding};
 use crate::fault::Hit;
-use crate::target::{
-    CutFrom, Failover, ProcessScope, ProcessSignal, ProcessState, Target, TargetError,
-};
+use crate::target::{CutFrom, Failover, ProcessScope, Target, TargetError};
 use std::path::Path;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
@@ -206,9 +204,7 @@ pub(crate) async fn end(target: &dyn Target, node: &str, lift: Lift) -> Result<(
         }
         Lift::Thaw => {
             let processes = target.processes().ok_or_else(|| lacking("thaw a node"))?;
-            // Found anew: processes may have come and gone since they were frozen.
-            let found = processes.find(node, ProcessScope::All).await?;
-            processes.signal(node, &found, ProcessSignal::Thaw).await
+            processes.thaw(node).await
         }
         Lift::Join => {
             let network = target.network().ok_or_else(|| lacking("join a node"))?;
@@ -304,9 +300,6 @@ async fn frozen_and_all(target: &dyn Target, node: &str) -> Result<(usize, usize
     let Some(processes) = target.processes() else {
         return Ok((0, 0));
     };
-    let found = processes.find(node, ProcessScope::All).await?;
-    let states = processes.states(node, &found).await?;
-    let count = |wanted| states.iter().filter(|state| **state == wanted).count();
-    let frozen = count(ProcessState::Frozen);
-    Ok((frozen, frozen + count(ProcessState::Alive)))
+    let seen = processes.stillness(node, ProcessScope::All).await?;
+    Ok((seen.still, seen.still + seen.moving))
 }

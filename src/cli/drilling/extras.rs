@@ -24,13 +24,7 @@ pub fn of_file(
     let identity = checked.target.identities.probe.as_ref();
     let endpoints = checked.target.endpoints.iter().map(|(name, file)| {
         let address = address(file, &files, identity, writer);
-        let address = address.map_err(|error| {
-            let failure = Failure::usage(format!("endpoint {name}: {error}"));
-            match error.help() {
-                Some(help) => failure.hint(help),
-                None => failure,
-            }
-        })?;
+        let address = address.map_err(|error| about(&format!("endpoint {name}"), &error))?;
         Ok(ExtraEndpoint {
             name: name.clone(),
             address,
@@ -42,6 +36,15 @@ pub fn of_file(
     let watches = checked.target.watch.iter();
     let watches: Result<Vec<_>, Failure> = watches.map(|(name, file)| watch(name, file)).collect();
     Ok((endpoints?, watches?))
+}
+
+/// What is wrong with the words of something, and what helps.
+pub(super) fn about(what: &str, error: &WordError) -> Failure {
+    let failure = Failure::usage(format!("{what}: {error}"));
+    match error.help() {
+        Some(help) => failure.hint(help),
+        None => failure,
+    }
 }
 
 fn address(

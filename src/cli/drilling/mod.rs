@@ -4,6 +4,7 @@
 //! |---|---|
 //! | mod.rs | the order of it all |
 //! | kind.rs | what each kind of target is set to, and its runtime |
+//! | containers.rs | what a target in containers is set to |
 //! | session.rs | what a run holds open: folder, journal, watchdog, cluster |
 //! | preparing.rs | from a whole cluster to an execution |
 //! | watching.rs | lets a live view read along |
@@ -12,6 +13,8 @@
 //! | judging.rs | from the event log to reports and an exit code |
 
 mod asking;
+#[cfg(feature = "docker")]
+mod containers;
 mod extras;
 mod judging;
 mod kind;
@@ -118,7 +121,12 @@ async fn one_run(
             view.say(&line);
         }
     }
-    let mut session = Session::open(&request.runs_dir, &request.registry, settings, request.seed)?;
+    let opening = Session::open(&request.runs_dir, &request.registry, settings, request.seed);
+    let mut session = tokio::select! {
+        biased;
+        opened = opening => opened?,
+        () = stops.reached(1) => return Err(stopped(stops)),
+    };
     let run = session.run().to_owned();
     let prepared = tokio::select! {
         biased;

@@ -48,7 +48,7 @@ pub fn plan_ahead(request: Request, terminal: &Terminal) -> Result<Ahead, Failur
                 terminal.say("called off; nothing was touched");
                 return Ok(Ahead::Over(Exit::Interrupted));
             }
-            let settings = Settings::of(&request.target.target);
+            let settings = Settings::of(&request.target)?;
             Ok(Ahead::Planned(Box::new(request), settings))
         }
         Err(refusals) => refuse(request, &facts, &refusals, terminal).map(Ahead::Over),
@@ -233,7 +233,8 @@ fn load_plan(
             .into_iter()
             .map(|name| NodeAccess {
                 probe: target.probe_access(&name),
-                observe: target.act_access(&name),
+                observe: target.observe_access(&name),
+                act: target.act_access(&name),
                 name,
             })
             .collect(),

@@ -1,5 +1,5 @@
 //! What a run holds open from its first moment: its folder, its journal with the right to undo, the
-//! watchdog, and the throw-away cluster.
+//! watchdog, and the cluster.
 
 use super::kind::Settings;
 use crate::cli::failure::Failure;
@@ -7,6 +7,8 @@ use crate::cli::kinds::KINDS;
 use crate::clock::Clock;
 use crate::executor::run_folder::RunFolder;
 use crate::target::Target;
+#[cfg(feature = "docker")]
+use crate::target::docker::{DockerSettings, DockerTarget, Found};
 use crate::target::local::{LocalTarget, Progress};
 use crate::target::simulated::SimulatedTarget;
 use crate::undo::journal::{How, Journal, Opened};
@@ -33,6 +35,9 @@ pub struct Session {
     watchdog: Option<Watchdog>,
     /// Folder of a throw-away cluster; `None` where everything is in this process.
     cluster: Option<PathBuf>,
+    /// Containers that were looked at and not taken yet.
+    #[cfg(feature = "docker")]
+    found: Option<Found>,
     seed: u64,
     made: u32,
     target: Option<Arc<dyn Target>>,
@@ -81,15 +86,15 @@ impl Session {
     ///
     /// # Errors
     /// When one of them cannot be made; then there must be no drill, and no trace of one is left.
-    pub fn open(
+    pub async fn open(
         runs_dir: &Path,
         registry: &Registry,
         settings: &Settings,
         seed: u64,
     ) -> Result<Self, Failure> {
         let made = match settings {
-            Settings::Local(_) => RunFolder::create(runs_dir),
             Settings::Simulated(_) => RunFolder::create_virtual(runs_dir, seed),
+            _ => RunFolder::create(runs_dir),
         };
         let folder = made.map_err(|error| {
             Failure::usage(error.to_string()).hint("choose another folder with --runs-dir")
@@ -97,6 +102,8 @@ impl Session {
         let path = folder.path.clone();
         let opened = match settings {
             Settings::Local(_) => Self::open_local(folder, registry, seed),
+            #[cfg(feature = "docker")]
+            Settings::Docker(settings) => Self::open_docker(folder, registry, settings, seed).await,
             Settings::Simulated(_) => Self::open_simulated(folder, registry, seed),
         };
         opened.inspect_err(|_| {
@@ -125,6 +132,8 @@ impl Session {
             journal: Some(journal),
             watchdog: None,
             cluster: None,
+            #[cfg(feature = "docker")]
+            found: None,
             seed,
             made,
             target: None,
@@ -160,6 +169,48 @@ impl Session {
             journal: Some(journal),
             watchdog: Some(watchdog),
             cluster: Some(cluster),
+            #[cfg(feature = "docker")]
+            found: None,
+            seed,
+            made,
+            target: None,
+        })
+    }
+
+    /// Containers are looked at before anything is journaled: what they are is what the journal has to keep.
+    #[cfg(feature = "docker")]
+    async fn open_docker(
+        folder: RunFolder,
+        registry: &Registry,
+        settings: &DockerSettings,
+        seed: u64,
+    ) -> Result<Self, Failure> {
+        let clock = Clock::start();
+        let found = Found::look(settings).await?;
+        let identity = found.facts.identity();
+        refuse_unfinished(registry, &identity)?;
+        let facts = serde_json::to_value(&found.facts).unwrap_or_default();
+        let opened = Opened::by_this_process(&folder.run, "docker", &identity, facts, clock);
+        let watchdog = watchdog::spawn(&folder.path)
+            .map_err(|error| Failure::target(format!("no watchdog, so no drill: {error}")))?;
+        let what = "lock on the cluster";
+        let (journal, made) = match begin_journal(registry, &folder, &opened, what) {
+            Ok(journaled) => journaled,
+            Err(failure) => {
+                watchdog.dismiss(DISMISSAL);
+                return Err(failure);
+            }
+        };
+        Ok(Self {
+            clock,
+            started_at: folder.made_at.clone(),
+            folder,
+            registry: registry.clone(),
+            opened,
+            journal: Some(journal),
+            watchdog: Some(watchdog),
+            cluster: None,
+            found: Some(found),
             seed,
             made,
             target: None,
@@ -186,10 +237,10 @@ impl Session {
         self.clock
     }
 
-    /// Starts the cluster.
+    /// Starts the cluster, or takes the one that was found.
     ///
     /// # Errors
-    /// When it does not come up.
+    /// When it does not come up, or cannot be taken.
     pub async fn start_cluster(
         &mut self,
         settings: &Settings,
@@ -203,6 +254,13 @@ impl Session {
                     Failure::from(error)
                         .hint("firedrill doctor looks at what a local cluster needs")
                 })?)
+            }
+            #[cfg(feature = "docker")]
+            Settings::Docker(settings) => {
+                let found = self.found.take();
+                let found =
+                    found.ok_or_else(|| Failure::target("the containers are taken already"))?;
+                Arc::new(DockerTarget::take(found, settings, run, clock).await?)
             }
             Settings::Simulated(settings) => {
                 Arc::new(SimulatedTarget::start(settings, run, self.seed, clock).await?)
@@ -279,6 +337,27 @@ impl Session {
     pub fn leave(mut self) {
         // The handle's end closes the pipe early; the lock keeps the watchdog back until then.
         std::mem::forget(self.watchdog.take());
+    }
+}
+
+/// Refuses a target on which a run is not undone: what it left would be taken for how things are.
+#[cfg(feature = "docker")]
+fn refuse_unfinished(registry: &Registry, identity: &str) -> Result<(), Failure> {
+    let open = registry.find_open(identity).map_err(|error| {
+        Failure::target(format!(
+            "whether a run is open on this target cannot be told: {error}"
+        ))
+    })?;
+    match open.first() {
+        None => Ok(()),
+        Some(open) => Err(match open.lock {
+            crate::undo::open_runs::Lock::Held(_) => Failure::target(format!(
+                "run {} is going on on this target, or is being undone",
+                open.run
+            ))
+            .hint("wait for its end; firedrill list shows it"),
+            crate::undo::open_runs::Lock::Free => in_the_way(&open.run, "its runner is gone"),
+        }),
     }
 }
 

@@ -74,7 +74,12 @@ fn endpoint(endpoint: &EndpointFile, path: [At<'_>; 2], findings: &mut Findings<
 
 /// Adds a finding about a text at its place. Where a password may stand in it, only the line is named: what is
 /// underlined is shown, and ends in logs.
-fn add_about(text: &str, path: &[At<'_>], finding: Diagnostic, findings: &mut Findings<'_>) {
+pub(super) fn add_about(
+    text: &str,
+    path: &[At<'_>],
+    finding: Diagnostic,
+    findings: &mut Findings<'_>,
+) {
     if !Words::may_hold_password(text) {
         return findings.add(path, finding);
     }

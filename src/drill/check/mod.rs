@@ -6,6 +6,7 @@ mod asks;
 mod background;
 mod changes;
 mod conditions;
+mod docker;
 mod endpoints;
 mod groups;
 mod loads;

@@ -51,6 +51,7 @@ pub(in crate::drill) fn target(
             throw_away(target, &mut findings);
             self::local(&local, target.limits.sessions, &mut findings);
         }
+        TargetKind::Docker(docker) => super::docker::docker(&docker, target, &mut findings),
         TargetKind::Simulated(simulated) => {
             only_simulated(target, &mut findings);
             self::simulated(&simulated, target.limits.sessions, &mut findings);

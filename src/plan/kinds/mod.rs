@@ -115,6 +115,7 @@ pub(super) fn in_words(capability: Capability) -> &'static str {
     match capability {
         Capability::Power => "nodes that can be killed, stopped and started",
         Capability::Processes => "signals to single processes",
+        Capability::CutAll => "a way to cut a node off from everybody",
         Capability::CutClients => "a way to cut a node off from clients",
         Capability::CutPeers => "a way to cut a node off from the other nodes",
         Capability::Act => "a database role that may pause replay and promote",

@@ -67,7 +67,7 @@ pub(super) async fn capabilities(fixture: &dyn Fixture) {
     let drills = [
         (Capability::Power, "primary-crash"),
         (Capability::Processes, "primary-freeze"),
-        (Capability::CutClients, "primary-cut-off"),
+        (Capability::CutAll, "primary-cut-off"),
         (Capability::CutPeers, "lagging-promotion"),
         (Capability::SwitchOver, "planned-switchover"),
         (Capability::Storage, "replica-rebuild"),
@@ -97,7 +97,7 @@ pub(super) async fn capabilities(fixture: &dyn Fixture) {
     let can = |capability| facts.capabilities.contains(&capability);
     assert_eq!(can(Capability::Power), target.power().is_some());
     assert_eq!(can(Capability::Processes), target.processes().is_some());
-    let cuts = can(Capability::CutClients) || can(Capability::CutPeers);
+    let cuts = can(Capability::CutAll) || can(Capability::CutClients) || can(Capability::CutPeers);
     assert_eq!(cuts, target.network().is_some());
     assert_eq!(can(Capability::Storage), target.storage().is_some());
     bench.close(fixture).await;

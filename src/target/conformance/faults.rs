@@ -13,7 +13,7 @@ use crate::fault::stop::{Stop, StopMode};
 use crate::fault::{Fault, Hit, Returns, undo_from_journal};
 use crate::role::NodeRef;
 use crate::sql::Asks;
-use crate::target::{CutFrom, ProcessScope, ProcessSignal};
+use crate::target::CutFrom;
 use crate::undo::journal::{How, Record};
 use crate::undo::{Around, Standing};
 
@@ -140,9 +140,7 @@ pub(super) async fn repaired_by_hand(fixture: &dyn Fixture) {
 
     bench.strike(&freeze(node, FreezeScope::All)).await;
     let processes = bench.target.processes().unwrap();
-    let found = processes.find(node, ProcessScope::All).await.unwrap();
-    let thawed = processes.signal(node, &found, ProcessSignal::Thaw).await;
-    thawed.unwrap();
+    processes.thaw(node).await.unwrap();
     credited(&mut bench, "thawed by hand").await;
 
     bench.strike(&cut(node, CutFrom::All)).await;

@@ -247,6 +247,7 @@ impl Drop for LocalTarget {
 pub const CAPABILITIES: &[Capability] = &[
     Capability::Power,
     Capability::Processes,
+    Capability::CutAll,
     Capability::CutClients,
     Capability::CutPeers,
     Capability::Act,
@@ -307,7 +308,7 @@ impl Target for LocalTarget {
         self.cluster.settings.nodes()
     }
 
-    fn capabilities(&self) -> &'static [Capability] {
+    fn capabilities(&self) -> &[Capability] {
         CAPABILITIES
     }
 

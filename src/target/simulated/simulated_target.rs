@@ -28,6 +28,7 @@ use tokio::task::JoinSet;
 pub const CAPABILITIES: &[Capability] = &[
     Capability::Power,
     Capability::Processes,
+    Capability::CutAll,
     Capability::CutClients,
     Capability::CutPeers,
     Capability::Act,
@@ -223,7 +224,7 @@ impl Target for SimulatedTarget {
         self.settings.nodes.clone()
     }
 
-    fn capabilities(&self) -> &'static [Capability] {
+    fn capabilities(&self) -> &[Capability] {
         CAPABILITIES
     }
 

@@ -1,0 +1,175 @@
+//! A target in containers across its fields.
+
+use super::Findings;
+use super::endpoints::words_error;
+use crate::drill::diagnostic::Diagnostic;
+use crate::drill::docker_file::{AddressFile, Docker, NodesFile};
+use crate::drill::places::At;
+use crate::drill::target_file::{FailoverFile, TargetFile};
+use crate::sql::connection::Words;
+
+/// More containers than anybody replicates to.
+const MOST_NODES: u32 = 100;
+
+/// Checks it.
+pub(super) fn docker(docker: &Docker, target: &TargetFile, findings: &mut Findings<'_>) {
+    if !docker.drillable {
+        let wrong = Diagnostic::error("target", "nothing says that these containers may be broken");
+        findings.add(
+            &[At::Key("docker"), At::Key("drillable")],
+            wrong.help("add `drillable: true` below `docker` if drills are meant to break them"),
+        );
+    }
+    nodes(&docker.nodes, findings);
+    if docker.patroni().is_none() {
+        let wrong = Diagnostic::error("target", "nobody who fails over is named");
+        findings.add(
+            &[At::Key("docker"), At::Key("roles")],
+            wrong.label("expected patroni among them").help(
+                "containers are drilled where Patroni runs in them: roles: [ { patroni: { port: 8008 } }, sql ]",
+            ),
+        );
+    } else if docker.failover == FailoverFile::Promote {
+        // Two who promote make two primaries.
+        let wrong = Diagnostic::error("target", "Patroni promotes by itself");
+        findings.add(
+            &[At::Key("docker"), At::Key("failover")],
+            wrong
+                .label("expected automatic")
+                .help("firedrill beside it would make a second primary"),
+        );
+    }
+    if let Some(networks) = &docker.networks
+        && networks.clients == networks.peers
+    {
+        let wrong = Diagnostic::error("target", "clients and the other nodes share one network");
+        findings.add(
+            &[At::Key("docker"), At::Key("networks"), At::Key("peers")],
+            wrong.help("leave `networks` out: a cut then takes a node off all its networks"),
+        );
+    }
+    let endpoints = &docker.endpoints;
+    address("writer", &endpoints.writer, findings);
+    if let Some(reader) = &endpoints.reader {
+        address("reader", reader, findings);
+    }
+    let identities = &target.identities;
+    for (name, identity) in [("observe", &identities.observe), ("act", &identities.act)] {
+        if identity
+            .as_ref()
+            .is_some_and(|identity| identity.user.is_none())
+        {
+            let wrong = Diagnostic::error("identities", format!("{name} names no user"));
+            findings.add(
+                &[At::Key("identities"), At::Key(name)],
+                wrong.help("no address names one for it: add user: NAME"),
+            );
+        }
+    }
+    if identities.act.is_none() && identities.observe.is_none() {
+        let missing = Diagnostic::warning("identities", "the nodes are looked at as the probe");
+        findings.add(
+            &[At::Key("docker")],
+            missing.help(
+                "add identities: { observe: { user: …, password: … } } with the role pg_monitor",
+            ),
+        );
+    }
+}
+
+fn nodes(nodes: &NodesFile, findings: &mut Findings<'_>) {
+    let path = [At::Key("docker"), At::Key("nodes")];
+    let wrong = |text: &str, help: &str| Diagnostic::error("target", text).help(help);
+    let by = [
+        nodes.label.is_some(),
+        nodes.service.is_some(),
+        !nodes.names.is_empty(),
+    ];
+    match by.into_iter().filter(|named| *named).count() {
+        0 => findings.add(
+            &path,
+            wrong(
+                "nothing says which containers are nodes",
+                "add label: \"KEY=VALUE\", service: NAME, or names: [NAME, …]",
+            ),
+        ),
+        1 => {}
+        _ => findings.add(
+            &path,
+            wrong(
+                "nodes are named in two ways",
+                "keep one of label, service and names",
+            ),
+        ),
+    }
+    let label = nodes.label.as_deref();
+    if label.is_some_and(|label| label.trim().is_empty() || label.starts_with('=')) {
+        let here = [path[0], path[1], At::Key("label")];
+        findings.add(
+            &here,
+            wrong("this label is on every container", "write KEY=VALUE"),
+        );
+    }
+    if nodes.project.is_some() && nodes.service.is_none() {
+        let here = [path[0], path[1], At::Key("project")];
+        findings.add(&here, wrong("a project of no service", "add service: NAME"));
+    }
+    match nodes.count {
+        None if nodes.names.is_empty() && (label.is_some() || nodes.service.is_some()) => findings
+            .add(
+                &path,
+                wrong(
+                    "nothing says how many nodes there must be",
+                    "add count: N, or a node that is missing would not be missed",
+                ),
+            ),
+        Some(count) if !(2..=MOST_NODES).contains(&count) => {
+            let here = [path[0], path[1], At::Key("count")];
+            let help = format!("expected 2 to {MOST_NODES}: a primary and its standbys");
+            findings.add(&here, wrong(&format!("{count} nodes"), &help));
+        }
+        Some(count) if !nodes.names.is_empty() && count as usize != nodes.names.len() => {
+            let here = [path[0], path[1], At::Key("count")];
+            let text = format!("{} names and a count of {count}", nodes.names.len());
+            findings.add(&here, wrong(&text, "leave count out: names are counted"));
+        }
+        _ => {}
+    }
+    if nodes.names.len() == 1 {
+        let here = [path[0], path[1], At::Key("names")];
+        findings.add(&here, wrong("one node has no standby", "name all of them"));
+    }
+    for (at, name) in nodes.names.iter().enumerate() {
+        if nodes.names.iter().take(at).any(|earlier| earlier == name) {
+            let here = [path[0], path[1], At::Key("names"), At::Item(at)];
+            findings.add(&here, wrong("the same container twice", "name each once"));
+        }
+    }
+}
+
+fn address(name: &'static str, address: &AddressFile, findings: &mut Findings<'_>) {
+    let at = |field| {
+        [
+            At::Key("docker"),
+            At::Key("endpoints"),
+            At::Key(name),
+            At::Key(field),
+        ]
+    };
+    match Words::parse(&address.url) {
+        Ok(words) => {
+            for (word, why) in words.without_effect() {
+                let idle = format!("{word} changes nothing here: {why}");
+                findings.add(&at("url"), Diagnostic::warning("words", idle));
+            }
+            if let Some(hostaddr) = &address.hostaddr
+                && let Err(error) = words.at(hostaddr)
+            {
+                findings.add(&at("hostaddr"), words_error(&error));
+            }
+        }
+        Err(error) => {
+            super::endpoints::add_about(&address.url, &at("url"), words_error(&error), findings)
+        }
+    }
+}

@@ -1,0 +1,584 @@
+//! A cluster in containers as a target: taken, described, given back.
+//!
+//! What faults and recovery ask of it is in `power.rs`, `processes.rs`, `network.rs` and `recovery.rs`.
+
+use super::access::{Access, Addresses};
+use super::client::{Container, Engine, EngineError};
+use super::facts::{Facts, NodeFacts};
+use super::found::Found;
+use super::settings::{As, DockerSettings};
+use super::{lock, processes, watcher};
+use crate::clock::Clock;
+use crate::event::cluster::ClusterSeen;
+use crate::event::{Emitter, TargetRecord};
+use crate::role::patroni;
+use crate::role::sql::ClusterEye;
+use crate::sql::{Address, Session};
+use crate::target::local::emitter_slot::EmitterSlot;
+use crate::target::{
+    Capability, Endpoint, Failover, Network, Power, Processes, Recovery, Sight, Target, TargetError,
+};
+use async_trait::async_trait;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a node may take to answer one question about its settings.
+const ASK: Duration = Duration::from_secs(3);
+/// How long the lock may take to be given back.
+const CLOSE: Duration = Duration::from_secs(30);
+
+/// A cluster in containers that is being drilled, or put back after a drill.
+#[derive(Debug)]
+pub struct DockerTarget {
+    pub(super) engine: Engine,
+    pub(super) facts: Facts,
+    pub(super) nodes: Vec<Node>,
+    pub(super) emitter: EmitterSlot,
+    pub(super) patroni_login: patroni::Login,
+    run: String,
+    capabilities: Vec<Capability>,
+    control_period: Duration,
+    record: Option<TargetRecord>,
+    ways: Option<Ways>,
+    watching: Option<watcher::Watcher>,
+}
+
+/// One node.
+#[derive(Debug)]
+pub(super) struct Node {
+    /// How it was found.
+    pub(super) facts: NodeFacts,
+    /// Where it is now.
+    pub(super) addresses: Arc<Addresses>,
+    /// One deed at a time.
+    pub(super) operation: tokio::sync::Mutex<()>,
+}
+
+/// The ways that need a login.
+#[derive(Debug)]
+struct Ways {
+    writer: Address,
+    reader: Option<Address>,
+    /// For each node: as the probe, as whoever looks, as whoever acts.
+    nodes: BTreeMap<String, [Address; 3]>,
+    /// The name of the probe's role.
+    probe: String,
+    _sockets: Access,
+}
+
+impl DockerTarget {
+    /// Takes the cluster for a run: its lock, and ways into its nodes. The caller has journaled the facts.
+    ///
+    /// # Errors
+    /// When another run has it, or a node cannot be reached.
+    pub async fn take(
+        found: Found,
+        settings: &DockerSettings,
+        run: &str,
+        clock: Clock,
+    ) -> Result<Self, TargetError> {
+        let Found {
+            engine,
+            facts,
+            image,
+            versions,
+            settings: config,
+        } = found;
+        lock::take(&engine, &facts.lock, &image, run).await?;
+        let lock = facts.lock.clone();
+        let mut target = Self::on(engine, facts, run);
+        target.patroni_login.clone_from(&settings.patroni_login);
+        target.control_period = Duration::from_secs(config.ttl.max(config.loop_wait));
+        match target.open(settings, versions, &config, clock).await {
+            Ok(()) => Ok(target),
+            Err(error) => {
+                // The first error decides; a lock that stays names its run.
+                let _ = lock::give_back(&target.engine, &lock, run).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Reaches a cluster again by what a journal kept, with no password: enough to put back what was changed.
+    ///
+    /// # Errors
+    /// When the engine cannot be reached, or is another one, or a container is gone.
+    pub async fn again(facts: Facts, run: &str) -> Result<Self, TargetError> {
+        let engine = Engine::connect(&facts.engine).await?;
+        if engine.id != facts.engine_id {
+            return Err(TargetError::new(
+                format!("reach the engine of run {run} again"),
+                format!(
+                    "at {} is another engine by now ({} instead of {}): name the right one by its socket",
+                    facts.engine, engine.id, facts.engine_id
+                ),
+            ));
+        }
+        let target = Self::on(engine, facts, run);
+        for node in &target.nodes {
+            // A node that is gone for good is found missing by its own undo; the others are put back.
+            match target.inspect(node).await {
+                Err(error) if !error.is_missing() => {
+                    return Err(TargetError::new(
+                        format!("look at {}", node.facts.name),
+                        error,
+                    ));
+                }
+                _ => {}
+            }
+        }
+        Ok(target)
+    }
+
+    fn on(engine: Engine, facts: Facts, run: &str) -> Self {
+        let nodes = facts.nodes.iter().map(|facts| Node {
+            facts: facts.clone(),
+            addresses: Arc::new(Addresses::default()),
+            operation: tokio::sync::Mutex::new(()),
+        });
+        let nodes: Vec<Node> = nodes.collect();
+        for node in &nodes {
+            node.addresses.set(addresses(&node.facts.networks));
+        }
+        Self {
+            engine,
+            facts,
+            nodes,
+            emitter: EmitterSlot::default(),
+            patroni_login: None,
+            run: run.to_owned(),
+            capabilities: Vec::new(),
+            // Until Patroni was asked: its own default lease.
+            control_period: Duration::from_secs(30),
+            record: None,
+            ways: None,
+            watching: None,
+        }
+    }
+
+    async fn open(
+        &mut self,
+        settings: &DockerSettings,
+        versions: Vec<(String, String)>,
+        config: &patroni::Settings,
+        clock: Clock,
+    ) -> Result<(), TargetError> {
+        let clients = self
+            .facts
+            .networks
+            .as_ref()
+            .map(|(clients, _)| clients.clone());
+        let where_now: Vec<_> = self
+            .nodes
+            .iter()
+            .map(|node| Arc::clone(&node.addresses))
+            .collect();
+        let sockets = Access::open(&self.run, self.facts.port, clients.as_deref(), &where_now)?;
+        // Whoever may do nothing else may still end sessions of its own.
+        let acting = settings.act.as_ref().unwrap_or(&settings.probe);
+        let mut ways = BTreeMap::new();
+        for (number, node) in self.nodes.iter().enumerate() {
+            let host = sockets.host(number);
+            let way = |of: &As| {
+                settings
+                    .address(of, &node.facts.name, &host, sockets.port())
+                    .map_err(|error| {
+                        TargetError::new(format!("log in at {}", node.facts.name), error)
+                    })
+            };
+            let roles = [way(&settings.probe)?, way(&settings.observe)?, way(acting)?];
+            ways.insert(node.facts.name.clone(), roles);
+        }
+        let application = format!("firedrill-{}", self.run);
+        for way in ways.values_mut().flatten() {
+            way.application.clone_from(&application);
+        }
+        self.ways = Some(Ways {
+            writer: settings.writer.clone(),
+            reader: settings.reader.clone(),
+            nodes: ways,
+            probe: settings.probe.user.clone(),
+            _sockets: sockets,
+        });
+        if settings.compare {
+            self.compare(clock).await?;
+        }
+        self.capabilities = self.able(settings.act.is_some()).await?;
+        let durability = self.durability(config).await;
+        self.record = Some(self.describe(versions, config, durability));
+        self.watching = Some(watcher::Watcher::start(self, clock));
+        Ok(())
+    }
+
+    /// Patroni and PostgreSQL must agree about who leads before anything is broken.
+    async fn compare(&self, clock: Clock) -> Result<(), TargetError> {
+        let by_sql = ClusterEye::new(self, clock, ASK).look().await;
+        let by_patroni = self.see(clock, ASK).await;
+        let names = |seen: &ClusterSeen| {
+            seen.primaries()
+                .map(|(name, _)| name.to_owned())
+                .collect::<Vec<_>>()
+        };
+        let (sql, patroni) = (names(&by_sql), names(&by_patroni));
+        let asked = by_sql.nodes.iter().any(|node| {
+            !matches!(
+                node.standing,
+                crate::event::cluster::Standing::Silent { .. }
+            )
+        });
+        if !asked || sql == patroni {
+            // That no node lets anybody in is preflight's to say, with what each answered.
+            return Ok(());
+        }
+        let said = |names: &[String]| match names {
+            [] => "nobody".to_owned(),
+            some => some.join(" and "),
+        };
+        Err(TargetError::new(
+            "compare the roles",
+            format!(
+                "Patroni names {} as primary, PostgreSQL itself {}: see patronictl list, and drill when both agree",
+                said(&patroni),
+                said(&sql)
+            ),
+        ))
+    }
+
+    /// What it can, asked of the containers themselves.
+    async fn able(&self, may_act: bool) -> Result<Vec<Capability>, TargetError> {
+        let mut able = vec![
+            Capability::Power,
+            Capability::CutAll,
+            Capability::SwitchOver,
+            Capability::OtherClients,
+            Capability::Commands,
+        ];
+        if self.facts.networks.is_some() {
+            able.extend([Capability::CutClients, Capability::CutPeers]);
+        }
+        if may_act {
+            able.extend([Capability::Act, Capability::Statements]);
+        }
+        let mut signals = true;
+        let mut restarts = true;
+        for node in &self.nodes {
+            signals &= processes::can_signal(&self.engine, &node.facts.id).await;
+            let container = self.look_at(node).await?;
+            restarts &= container.policy.restarts() && super::power::may_crash(&container);
+        }
+        if signals {
+            able.push(Capability::Processes);
+        }
+        if restarts {
+            able.push(Capability::Restarts);
+        }
+        Ok(able)
+    }
+
+    /// What a commit means here, as the primary has it.
+    async fn durability(&self, config: &patroni::Settings) -> Vec<(String, String)> {
+        let pair = |name: &str, value: String| (name.to_owned(), value);
+        let mut said = vec![pair(
+            "Patroni synchronous_mode",
+            match config.synchronous_mode_strict {
+                true => format!("{}, strict", config.synchronous_mode),
+                false => config.synchronous_mode.clone(),
+            },
+        )];
+        let seen = self.see(Clock::start(), ASK).await;
+        let Some((leader, _)) = seen.leader() else {
+            return said;
+        };
+        let sql = "select name, setting from pg_catalog.pg_settings where name in \
+                   ('fsync', 'synchronous_commit', 'synchronous_standby_names') order by name";
+        let asked = async {
+            let session = Session::connect(&self.observe_access(leader), ASK)
+                .await
+                .ok()?;
+            session.query(sql, ASK).await.ok()
+        };
+        let rows = asked.await.map(|answer| answer.rows).unwrap_or_default();
+        for row in rows {
+            if let [Some(name), value] = row.as_slice() {
+                let value = value.clone().filter(|value| !value.is_empty());
+                said.push(pair(
+                    name,
+                    value.unwrap_or_else(|| "empty (asynchronous)".to_owned()),
+                ));
+            }
+        }
+        said
+    }
+
+    fn describe(
+        &self,
+        versions: Vec<(String, String)>,
+        config: &patroni::Settings,
+        durability: Vec<(String, String)>,
+    ) -> TargetRecord {
+        let seconds = |name: &str, value: u64| (name.to_owned(), format!("{value} s"));
+        let mut timers = vec![
+            seconds("Patroni ttl", config.ttl),
+            seconds("Patroni loop_wait", config.loop_wait),
+            seconds("Patroni retry_timeout", config.retry_timeout),
+            seconds(
+                "Patroni primary_start_timeout",
+                config.primary_start_timeout,
+            ),
+        ];
+        if let Some(bytes) = config.maximum_lag_on_failover {
+            timers.push((
+                "Patroni maximum_lag_on_failover".to_owned(),
+                format!("{bytes} bytes"),
+            ));
+        }
+        if config.failsafe_mode {
+            timers.push(("Patroni failsafe_mode".to_owned(), "on".to_owned()));
+        }
+        let writer = self.ways.as_ref().map(|ways| ways.writer.to_string());
+        TargetRecord {
+            kind: "docker".to_owned(),
+            identity: self.facts.identity(),
+            versions,
+            timers,
+            durability,
+            stand_ins: Vec::new(),
+            path: format!(
+                "client on this machine, {}, node; single nodes by their containers' own addresses",
+                writer.unwrap_or_default()
+            ),
+            control_period_ms: u64::try_from(self.control_period.as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+
+    /// A node by its name.
+    ///
+    /// # Errors
+    /// When there is none of that name.
+    pub(super) fn node(&self, name: &str) -> Result<&Node, TargetError> {
+        self.nodes
+            .iter()
+            .find(|node| node.facts.name == name)
+            .ok_or_else(|| {
+                TargetError::new(format!("find {name}"), "there is no node of this name")
+            })
+    }
+
+    /// What the engine says of a node's container now; where it is, is remembered.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub(super) async fn inspect(&self, node: &Node) -> Result<Container, EngineError> {
+        let container = self.engine.inspect(&node.facts.id).await?;
+        node.addresses.set(addresses(&container.networks));
+        Ok(container)
+    }
+
+    /// The same, in the words of a target.
+    ///
+    /// # Errors
+    /// When the engine does not say, or the container is gone.
+    pub(super) async fn look_at(&self, node: &Node) -> Result<Container, TargetError> {
+        self.inspect(node).await.map_err(|error| {
+            let what = format!("look at {}", node.facts.name);
+            match error.is_missing() {
+                true => TargetError::new(
+                    what,
+                    format!(
+                        "its container {} ({}) was removed; a new one of the same name is another node",
+                        node.facts.container,
+                        super::facts::short(&node.facts.id)
+                    ),
+                ),
+                false => TargetError::new(what, error),
+            }
+        })
+    }
+
+    fn way(&self, node: &str, of: impl Fn(&[Address; 3]) -> &Address) -> Address {
+        let ways = self.ways.as_ref().and_then(|ways| ways.nodes.get(node));
+        ways.map_or_else(nowhere, |ways| of(ways).clone())
+    }
+
+    /// The name of the role that probes; empty where nobody logs in.
+    pub(super) fn probe_role(&self) -> &str {
+        self.ways.as_ref().map_or("", |ways| &ways.probe)
+    }
+
+    /// Whether nodes can be asked by SQL.
+    pub(super) fn has_ways(&self) -> bool {
+        self.ways.is_some()
+    }
+
+    /// The name of a member's node; the member's own where it is none of ours.
+    pub(super) fn node_of(&self, member: &str) -> String {
+        let found = self.nodes.iter().find(|node| node.facts.member == member);
+        found.map_or_else(|| member.to_owned(), |node| node.facts.name.clone())
+    }
+}
+
+/// Addresses by network, without those that are not there now.
+pub(super) fn addresses(
+    networks: &BTreeMap<String, super::client::Attachment>,
+) -> BTreeMap<String, String> {
+    let there = networks
+        .iter()
+        .filter(|(_, network)| !network.address.is_empty());
+    there
+        .map(|(name, network)| (name.clone(), network.address.clone()))
+        .collect()
+}
+
+/// Where nobody listens, for a name that no node has and where nobody logs in.
+fn nowhere() -> Address {
+    Address {
+        host: "127.0.0.1".to_owned(),
+        port: 0,
+        user: String::new(),
+        password: None,
+        database: String::new(),
+        application: String::new(),
+        simulated: None,
+        way: None,
+    }
+}
+
+#[async_trait]
+impl Target for DockerTarget {
+    fn record(&self) -> TargetRecord {
+        self.record.clone().unwrap_or_else(|| TargetRecord {
+            kind: "docker".to_owned(),
+            identity: self.facts.identity(),
+            versions: Vec::new(),
+            timers: Vec::new(),
+            durability: Vec::new(),
+            stand_ins: Vec::new(),
+            path: "none: it is only put back".to_owned(),
+            control_period_ms: 0,
+        })
+    }
+
+    fn nodes(&self) -> Vec<String> {
+        self.nodes
+            .iter()
+            .map(|node| node.facts.name.clone())
+            .collect()
+    }
+
+    fn capabilities(&self) -> &[Capability] {
+        &self.capabilities
+    }
+
+    fn failover(&self) -> Failover {
+        Failover::Automatic
+    }
+
+    fn control_period(&self) -> Duration {
+        self.control_period
+    }
+
+    fn endpoints(&self) -> Vec<Endpoint> {
+        let Some(ways) = &self.ways else {
+            return Vec::new();
+        };
+        let writer = Endpoint {
+            name: "writer",
+            address: ways.writer.clone(),
+        };
+        let reader = ways.reader.iter().map(|address| Endpoint {
+            name: "reader",
+            address: address.clone(),
+        });
+        std::iter::once(writer).chain(reader).collect()
+    }
+
+    fn probe_access(&self, node: &str) -> Address {
+        self.way(node, |[probe, _, _]| probe)
+    }
+
+    fn act_access(&self, node: &str) -> Address {
+        self.way(node, |[_, _, act]| act)
+    }
+
+    fn observe_access(&self, node: &str) -> Address {
+        self.way(node, |[_, observe, _]| observe)
+    }
+
+    fn reached_at(&self, node: &str) -> (String, u16) {
+        let first = self.clients_network();
+        let at = self
+            .node(node)
+            .ok()
+            .and_then(|node| node.addresses.all(first).into_iter().next());
+        (at.unwrap_or_default(), self.facts.port)
+    }
+
+    async fn history(&self, node: &str, timeline: u32) -> Option<Vec<u32>> {
+        let (host, _) = self.reached_at(node);
+        let mut history = patroni::parents(&host, self.facts.patroni_port, ASK)
+            .await
+            .ok()?;
+        history.retain(|parent| *parent < timeline);
+        // The agents write it down a moment after a promotion; one that lacks the newest is of before.
+        if timeline > 1 && history.last() != Some(&(timeline - 1)) {
+            return None;
+        }
+        history.push(timeline);
+        Some(history)
+    }
+
+    fn tell(&self, events: Emitter) {
+        self.emitter.set(events);
+    }
+
+    fn power(&self) -> Option<&dyn Power> {
+        Some(self)
+    }
+
+    fn processes(&self) -> Option<&dyn Processes> {
+        Some(self)
+    }
+
+    fn network(&self) -> Option<&dyn Network> {
+        Some(self)
+    }
+
+    fn recovery(&self) -> &dyn Recovery {
+        self
+    }
+
+    fn sight(&self) -> Option<&dyn Sight> {
+        Some(self)
+    }
+
+    fn streams_as(&self, node: &str) -> String {
+        self.node(node)
+            .map_or_else(|_| node.to_owned(), |node| node.facts.member.clone())
+    }
+
+    async fn altered(&self, node: &str) -> Result<Option<String>, TargetError> {
+        let node = self.node(node)?;
+        let now = self.look_at(node).await?;
+        let (name, before) = (&node.facts.name, &node.facts.policy);
+        if now.policy != *before {
+            return Ok(Some(format!(
+                "the restart policy of {name} is {} and was {}",
+                now.policy.name, before.name
+            )));
+        }
+        Ok(super::network::missing(&node.facts, &now))
+    }
+
+    async fn close(&self) -> Result<String, TargetError> {
+        let given = lock::give_back(&self.engine, &self.facts.lock, &self.run);
+        match tokio::time::timeout(CLOSE, given).await {
+            Ok(Ok(line)) => Ok(line),
+            Ok(Err(error)) => Err(TargetError::new("give back the lock on the cluster", error)),
+            Err(_) => Err(TargetError::new(
+                "give back the lock on the cluster",
+                "the engine does not answer",
+            )),
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! A cluster in containers, by Docker Engine or Podman, in which Patroni decides who leads.
+//!
+//! | file | what |
+//! |---|---|
+//! | place.rs | where the engine is |
+//! | client.rs | the engine's API; the only file that knows bollard |
+//! | settings.rs | what is set, with its passwords |
+//! | found.rs | which containers are the nodes, whether they may be drilled, how they were found |
+//! | facts.rs | how they were found, as the journal keeps it |
+//! | lock.rs | one drill at a time |
+//! | access.rs | the ways into single nodes |
+//! | docker_target.rs | the target that drills see |
+//! | sight.rs, watcher.rs | who leads, by Patroni's word |
+//! | power.rs, processes.rs, network.rs, recovery.rs | what faults and recovery ask of it |
+//!
+//! It starts no cluster and removes none: what it changes on a container it found, it puts back.
+
+mod access;
+mod client;
+mod docker_target;
+mod facts;
+mod found;
+mod lock;
+mod network;
+mod place;
+mod power;
+mod processes;
+mod recovery;
+mod settings;
+mod sight;
+mod watcher;
+
+pub use docker_target::DockerTarget;
+pub use facts::Facts;
+pub use found::Found;
+pub use settings::{As, DockerSettings};
