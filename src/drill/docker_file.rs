@@ -54,7 +54,7 @@ pub struct NodesFile {
     pub label: Option<String>,
     /// Their Compose service.
     pub service: Option<String>,
-    /// The Compose project of that service, where there are several.
+    /// The Compose project that they must be of, for `label` and `service`, where there are several.
     pub project: Option<String>,
     /// Their names.
     pub names: Vec<String>,

@@ -110,9 +110,9 @@ fn nodes(nodes: &NodesFile, findings: &mut Findings<'_>) {
             wrong("this label is on every container", "write KEY=VALUE"),
         );
     }
-    if nodes.project.is_some() && nodes.service.is_none() {
+    if nodes.project.is_some() && !nodes.names.is_empty() {
         let here = [path[0], path[1], At::Key("project")];
-        findings.add(&here, wrong("a project of no service", "add service: NAME"));
+        findings.add(&here, wrong("names need no project", "leave project out"));
     }
     match nodes.count {
         None if nodes.names.is_empty() && (label.is_some() || nodes.service.is_some()) => findings

@@ -166,19 +166,16 @@ async fn candidates(
         }
         "the names".to_owned()
     } else {
-        let labels = match (&nodes.label, &nodes.service) {
-            (Some(label), _) => vec![label.clone()],
-            (None, service) => {
-                let service = service.as_deref().unwrap_or_default();
-                let project = nodes
-                    .project
-                    .iter()
-                    .map(|project| format!("{PROJECT}={project}"));
-                std::iter::once(format!("{SERVICE}={service}"))
-                    .chain(project)
-                    .collect()
-            }
-        };
+        let service = nodes
+            .service
+            .iter()
+            .map(|service| format!("{SERVICE}={service}"));
+        let project = nodes
+            .project
+            .iter()
+            .map(|project| format!("{PROJECT}={project}"));
+        let label = nodes.label.clone().into_iter();
+        let labels: Vec<String> = label.chain(service).chain(project).collect();
         let ids = engine
             .labelled(&labels)
             .await

@@ -5,7 +5,7 @@
 use super::client::Container;
 use super::docker_target::{DockerTarget, Node};
 use crate::clock::Clock;
-use crate::event::cluster::{ClusterSeen, NodeSeen, Standing};
+use crate::event::cluster::{ClusterSeen, NodeSeen, StandbySeen, Standing};
 use crate::role::{Held, patroni, sql};
 use crate::target::{Sight, Target as _};
 use async_trait::async_trait;
@@ -21,7 +21,8 @@ impl Sight for DockerTarget {
             name: node.facts.name.clone(),
             standing: self.standing(node, deadline).await,
         });
-        let nodes: Vec<NodeSeen> = join_all(answers).await;
+        let mut nodes: Vec<NodeSeen> = join_all(answers).await;
+        fill_in_timelines(&mut nodes);
         ClusterSeen {
             asked,
             declared: nodes.len(),
@@ -90,6 +91,33 @@ impl DockerTarget {
     }
 }
 
+/// Patroni learns a standby's timeline over a replication connection to itself, which many clusters do not let in.
+/// A standby that streams, and is listed as streaming by the one primary that there is, streams its timeline: a
+/// primary sends an older one only up to where that ended.
+fn fill_in_timelines(nodes: &mut [NodeSeen]) {
+    let primaries = nodes.iter().filter_map(|node| match &node.standing {
+        Standing::Primary {
+            timeline, standbys, ..
+        } => Some((*timeline, standbys.clone())),
+        _ => None,
+    });
+    let [(leads, listed)] = &primaries.collect::<Vec<_>>()[..] else {
+        return;
+    };
+    for node in nodes {
+        let is_listed = |row: &StandbySeen| row.name == node.name && row.state == "streaming";
+        if let Standing::Standby {
+            timeline: timeline @ None,
+            streaming: true,
+            ..
+        } = &mut node.standing
+            && listed.iter().any(is_listed)
+        {
+            *timeline = Some(*leads);
+        }
+    }
+}
+
 /// Why nobody in a container can answer.
 fn unable(container: &Container) -> Option<String> {
     if !container.running {
@@ -98,4 +126,57 @@ fn unable(container: &Container) -> Option<String> {
     container
         .paused
         .then(|| "its container is paused".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn primary(timeline: u32, streaming: &[&str]) -> Standing {
+        let row = |name: &&str| StandbySeen {
+            name: (*name).to_owned(),
+            state: "streaming".to_owned(),
+            sync: "async".to_owned(),
+            flushed: None,
+            replayed: None,
+        };
+        Standing::Primary {
+            timeline,
+            lsn: 0,
+            standbys: streaming.iter().map(row).collect(),
+        }
+    }
+
+    fn standby(streaming: bool) -> Standing {
+        Standing::Standby {
+            timeline: None,
+            received: None,
+            replayed: None,
+            streaming,
+            paused: false,
+        }
+    }
+
+    fn filled_in(standings: [Standing; 2]) -> Option<u32> {
+        let nodes = standings.into_iter().zip(["a", "b"]);
+        let mut nodes: Vec<NodeSeen> = nodes
+            .map(|(standing, name)| NodeSeen {
+                name: name.to_owned(),
+                standing,
+            })
+            .collect();
+        fill_in_timelines(&mut nodes);
+        match nodes[1].standing {
+            Standing::Standby { timeline, .. } => timeline,
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn a_timeline_is_known_only_where_both_sides_say_that_they_stream() {
+        assert_eq!(filled_in([primary(3, &["b"]), standby(true)]), Some(3));
+        assert_eq!(filled_in([primary(3, &[]), standby(true)]), None);
+        assert_eq!(filled_in([primary(3, &["b"]), standby(false)]), None);
+        assert_eq!(filled_in([standby(true), standby(true)]), None);
+    }
 }
