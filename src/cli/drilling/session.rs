@@ -8,7 +8,7 @@ use crate::clock::Clock;
 use crate::executor::run_folder::RunFolder;
 use crate::target::Target;
 #[cfg(feature = "docker")]
-use crate::target::docker::{DockerSettings, DockerTarget, Found};
+use crate::target::docker::{Candidates, DockerSettings, DockerTarget, Found};
 use crate::target::local::{LocalTarget, Progress};
 use crate::target::simulated::SimulatedTarget;
 use crate::undo::journal::{How, Journal, Opened};
@@ -186,9 +186,11 @@ impl Session {
         seed: u64,
     ) -> Result<Self, Failure> {
         let clock = Clock::start();
-        let found = Found::look(settings).await?;
-        let identity = found.facts.identity();
+        let candidates = Candidates::find(settings).await?;
+        let identity = candidates.identity();
+        // What an unfinished run left would be refused as well, and for the wrong reason.
         refuse_unfinished(registry, &identity)?;
+        let found = Found::look(candidates, settings).await?;
         let facts = serde_json::to_value(&found.facts).unwrap_or_default();
         let opened = Opened::by_this_process(&folder.run, "docker", &identity, facts, clock);
         let watchdog = watchdog::spawn(&folder.path)

@@ -90,7 +90,11 @@ impl DockerTarget {
         let mut target = Self::on(engine, facts, run);
         target.patroni_login.clone_from(&settings.patroni_login);
         target.control_period = Duration::from_secs(config.ttl.max(config.loop_wait));
-        match target.open(settings, versions, &config, clock).await {
+        let opened = match target.is_as_journaled().await {
+            Ok(()) => target.open(settings, versions, &config, clock).await,
+            changed => changed,
+        };
+        match opened {
             Ok(()) => Ok(target),
             Err(error) => {
                 // The first error decides; a lock that stays names its run.
@@ -208,6 +212,23 @@ impl DockerTarget {
         let durability = self.durability(config).await;
         self.record = Some(self.describe(versions, config, durability));
         self.watching = Some(watcher::Watcher::start(self, clock));
+        Ok(())
+    }
+
+    /// What was looked at before the lock was taken may have been in the hands of another run, whose changes must not
+    /// be taken for how things are.
+    async fn is_as_journaled(&self) -> Result<(), TargetError> {
+        for node in &self.nodes {
+            if let Some(what) = self.altered(&node.facts.name).await? {
+                return Err(TargetError::new(
+                    "take the containers",
+                    format!(
+                        "{} has changed since it was looked at ({what}): try again",
+                        node.facts.name
+                    ),
+                ));
+            }
+        }
         Ok(())
     }
 

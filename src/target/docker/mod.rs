@@ -19,6 +19,8 @@ mod access;
 mod client;
 mod docker_target;
 mod facts;
+#[cfg(test)]
+mod fake_engine;
 mod found;
 mod lock;
 mod network;
@@ -32,5 +34,5 @@ mod watcher;
 
 pub use docker_target::DockerTarget;
 pub use facts::Facts;
-pub use found::Found;
+pub use found::{Candidates, Found};
 pub use settings::{As, DockerSettings};
