@@ -6,6 +6,7 @@
 
 #[cfg(test)]
 mod conformance;
+pub mod inside;
 pub mod local;
 pub mod simulated;
 
