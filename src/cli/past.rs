@@ -1,7 +1,7 @@
 //! An earlier run, measured again from its event log.
 
 use super::failure::Failure;
-use crate::event::log;
+use crate::event;
 use crate::event::result::RunResult;
 use crate::history;
 use crate::measure::Replay;
@@ -23,7 +23,7 @@ pub struct Past {
 pub fn read(runs_dir: &Path, named: &str) -> Result<Past, Failure> {
     let folder = history::find(runs_dir, named)?;
     let mut replay = Replay::default();
-    let rest = log::replay(&folder, |entry| replay.take(&entry))?;
+    let rest = event::replay::replay(&folder, |line| replay.take_line(&line))?;
     let result = replay.result(rest.skipped, rest.torn);
     // A report is not refused because of the run before it.
     let beside = folder.parent().unwrap_or(runs_dir);
