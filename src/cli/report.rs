@@ -23,8 +23,7 @@ pub struct ReportArgs {
     #[arg(value_name = "RUN")]
     pub run: String,
 
-    /// Report the whole series (`run --repeat N`) that the run belongs to, any of its runs will do, from the
-    /// folders of all its runs
+    /// Report the whole series of `run --repeat N` that the run belongs to, from the folders of all its runs
     #[arg(long)]
     pub series: bool,
 

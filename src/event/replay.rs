@@ -277,7 +277,11 @@ impl<'a> Batch<'a> {
 fn number(text: &[u8]) -> Option<(u64, &[u8])> {
     let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let (digits, rest) = text.split_at(digits);
-    let leads = digits.len() > 1 && digits.first() == Some(&b'0');
-    let digits = std::str::from_utf8(digits).ok().filter(|_| !leads)?;
-    Some((digits.parse().ok()?, rest))
+    if digits.is_empty() || (digits.len() > 1 && digits.first() == Some(&b'0')) {
+        return None;
+    }
+    let number = digits.iter().try_fold(0u64, |number, digit| {
+        number.checked_mul(10)?.checked_add(u64::from(digit - b'0'))
+    });
+    Some((number?, rest))
 }

@@ -272,10 +272,9 @@ impl Gathered {
     /// Files slots that were unpacked already.
     pub fn take_slots(&mut self, line: &SlotLine<'_>) {
         self.now = self.now.max(line.at);
-        if let Some(timeline) = self.timeline(line.channel) {
-            if timeline.take_unpacked(line.slots, &[]).is_err() {
-                self.broken_batches += 1;
-            }
+        let timeline = self.timeline(line.channel);
+        if timeline.is_some_and(|timeline| timeline.take_unpacked(line.slots, &[]).is_err()) {
+            self.broken_batches += 1;
         }
     }
 
