@@ -66,30 +66,50 @@ pub(super) fn in_chunks(
     threads: usize,
     mut each: impl FnMut(Line<'_>),
 ) -> Result<Rest, LogError> {
+    let count = length.div_ceil(size);
     std::thread::scope(|scope| {
         // Chunk n is read by thread n modulo their number, so that their order needs no keeping.
-        let (outboxes, inboxes): (Vec<_>, Vec<Receiver<_>>) =
-            (0..threads).map(|_| mpsc::sync_channel(AHEAD)).unzip();
-        for (first, outbox) in outboxes.into_iter().enumerate() {
-            let chunks = (first as u64..length.div_ceil(size)).step_by(threads);
-            scope.spawn(move || read_chunks(file, length, size, chunks, &outbox));
+        let (readers, inboxes): (Vec<_>, Vec<_>) = (0..threads as u64)
+            .map(|first| {
+                let (outbox, inbox) = mpsc::sync_channel(AHEAD);
+                let chunks = (first..count).step_by(threads);
+                let read = move || read_chunks(file, length, size, chunks, &outbox);
+                (scope.spawn(read), inbox)
+            })
+            .unzip();
+        let rest = in_turn(path, count, &inboxes, &mut each);
+        // By this, those that still read learn that nobody wants more.
+        drop(inboxes);
+        for reader in readers {
+            // One that panicked is missed by its chunks, and said by `in_turn`.
+            let _ = reader.join();
         }
-        let mut rest = Rest::default();
-        let mut before = 0;
-        for (_, inbox) in (0..length.div_ceil(size)).zip(inboxes.iter().cycle()) {
-            let gone = || std::io::Error::other("a thread that read it panicked");
-            let chunk = inbox.recv().unwrap_or_else(|_| Err(gone()));
-            let chunk = chunk.map_err(|source| LogError::io(path, source))?;
-            chunk.told(&mut each);
-            if let Some((line, trouble)) = chunk.trouble {
-                return Err(trouble.of(path, before + line));
-            }
-            before += chunk.lines;
-            rest.skipped += chunk.rest.skipped;
-            rest.torn |= chunk.rest.torn;
-        }
-        Ok(rest)
+        rest
     })
+}
+
+/// Hands over what the chunks say, chunk after chunk.
+fn in_turn(
+    path: &Path,
+    count: u64,
+    inboxes: &[Receiver<std::io::Result<Chunk>>],
+    each: &mut impl FnMut(Line<'_>),
+) -> Result<Rest, LogError> {
+    let mut rest = Rest::default();
+    let mut before = 0;
+    for (_, inbox) in (0..count).zip(inboxes.iter().cycle()) {
+        let gone = || std::io::Error::other("a thread that read it panicked");
+        let chunk = inbox.recv().unwrap_or_else(|_| Err(gone()));
+        let chunk = chunk.map_err(|source| LogError::io(path, source))?;
+        chunk.told(each);
+        if let Some((line, trouble)) = chunk.trouble {
+            return Err(trouble.of(path, before + line));
+        }
+        before += chunk.lines;
+        rest.skipped += chunk.rest.skipped;
+        rest.torn |= chunk.rest.torn;
+    }
+    Ok(rest)
 }
 
 /// Reads chunks until all are read or nobody wants more.
