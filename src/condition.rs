@@ -7,7 +7,10 @@
 use cel::common::ast::{Expr, IdedExpr, LiteralValue};
 use cel::{Context, Env, Program, Value};
 use serde_json::{Map, Value as Json};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
+
+/// What CEL itself knows. Made once: it has some hundred functions.
+static LANGUAGE: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));
 
 /// A condition that may be evaluated.
 #[derive(Debug)]
@@ -60,7 +63,7 @@ impl Condition {
     /// # Errors
     /// When it is no CEL.
     pub fn compile(source: &str) -> Result<Self, Malformed> {
-        let program = Env::stdlib().compile(source).map_err(|error| {
+        let program = LANGUAGE.compile(source).map_err(|error| {
             let cause = error.to_string();
             let cause = cause.lines().next().unwrap_or_default();
             // Its position counts within the condition, which is shown beside it.
@@ -108,7 +111,7 @@ impl Condition {
             }
         }
         let evaluate = |error: &dyn std::fmt::Display| Undecided::Evaluate(error.to_string());
-        let mut context = Context::with_env(Arc::new(Env::stdlib()));
+        let mut context = Context::with_env(Arc::clone(&LANGUAGE));
         for (name, value) in values {
             context
                 .add_variable(name, value)

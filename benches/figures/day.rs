@@ -357,5 +357,6 @@ fn began() -> RunBegan {
             control_period_ms: 500,
         },
         selftest: "never run here".to_owned(),
+        series: None,
     }
 }

@@ -5,7 +5,7 @@
 
 use super::exit_code::Exit;
 use super::terminal::Terminal;
-use crate::history::{FindError, NoStateDir};
+use crate::history::{FindError, NoStateDir, SeriesError};
 use crate::report::{OutputError, Paint, Style};
 use crate::undo::JournalError;
 use crate::undo::recover::RecoverError;
@@ -90,6 +90,16 @@ impl From<FindError> for Failure {
         match error {
             FindError::Empty { .. } => failure.hint("firedrill demo"),
             _ => failure.hint("firedrill list"),
+        }
+    }
+}
+
+impl From<SeriesError> for Failure {
+    fn from(error: SeriesError) -> Self {
+        let failure = Self::usage(error.to_string());
+        match error {
+            SeriesError::Alone { run } => failure.hint(format!("firedrill report {run}")),
+            _ => failure,
         }
     }
 }

@@ -80,6 +80,7 @@ pub fn run(args: &RunArgs, terminal: &Terminal) -> Result<Exit, Failure> {
         no_input: args.no_input,
         answers: args.answer.clone(),
         repeat: args.repeat,
+        place: None,
     };
     drilling::drill(request, terminal)
 }

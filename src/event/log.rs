@@ -5,15 +5,11 @@ use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
 
 /// Name of the log in a run's folder.
 pub const FILE_NAME: &str = "events.jsonl";
 /// Bytes that are taken from the disk at once.
 const READ_AT_ONCE: usize = 1 << 18;
-/// Entries that are handed from thread to thread at once, and how many such batches wait at the most.
-const BATCH: usize = 512;
-const BATCHES_AHEAD: usize = 8;
 
 /// What can go wrong with a log.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +40,13 @@ pub enum LogError {
         /// What its first event says.
         found: String,
     },
+}
+
+impl LogError {
+    pub(super) fn io(path: &Path, source: std::io::Error) -> Self {
+        let path = path.to_owned();
+        Self::Io { path, source }
+    }
 }
 
 /// Writes entries; each is handed to the operating system before the next one is taken.
@@ -99,11 +102,8 @@ impl LogWriter {
     pub fn append_to(folder: &Path) -> Result<(Self, Entry), LogError> {
         let path = folder.join(FILE_NAME);
         let mut last = None;
-        replay(folder, |entry| last = Some(entry))?;
-        let io = |source| LogError::Io {
-            path: path.clone(),
-            source,
-        };
+        each_entry(&path, open(&path)?, |entry| last = Some(entry))?;
+        let io = |source| LogError::io(&path, source);
         let last = last.ok_or_else(|| io(std::io::ErrorKind::UnexpectedEof.into()))?;
         let bytes = std::fs::read(&path).map_err(io)?;
         let good_len = bytes
@@ -152,42 +152,14 @@ pub struct Rest {
     pub torn: bool,
 }
 
-/// Reads the whole log of a run's folder into memory; [`replay`] does not keep it.
+/// Reads the whole log of a run's folder into memory; [`super::replay`] does not keep it.
 ///
 /// # Errors
 /// When the file cannot be read, a line in the middle is broken, or the schema is another one.
 pub fn read(folder: &Path) -> Result<ReadLog, LogError> {
-    let mut entries = Vec::new();
-    let rest = replay(folder, |entry| entries.push(entry))?;
-    Ok(ReadLog {
-        entries,
-        skipped: rest.skipped,
-        torn: rest.torn,
-    })
-}
-
-/// Hands the entries of a run's log to `each`, one by one and in order, since the log of a long run does
-/// not fit into memory. Event kinds of newer versions are counted and skipped; a torn last line is what a
-/// crash leaves and is no error.
-///
-/// # Errors
-/// When the file cannot be read, a line in the middle is broken, or the schema is another one.
-pub fn replay(folder: &Path, mut each: impl FnMut(Entry)) -> Result<Rest, LogError> {
     let path = folder.join(FILE_NAME);
-    let (batches, inbox) = mpsc::sync_channel(BATCHES_AHEAD);
-    // Reading the lines takes about as long as what is made of them, so each has a thread of its own.
-    std::thread::scope(|scope| {
-        let reader = scope.spawn(move || read_lines(&path, &batches));
-        for entry in inbox.into_iter().flatten() {
-            each(entry);
-        }
-        reader.join().unwrap_or_else(|_| {
-            Err(LogError::Io {
-                path: folder.join(FILE_NAME),
-                source: std::io::Error::other("the thread that read it panicked"),
-            })
-        })
-    })
+    let reader = open(&path)?;
+    parse(path, reader)
 }
 
 /// The same as [`read`] of a log that is open already; `path` is only what errors call it.
@@ -196,10 +168,7 @@ pub fn replay(folder: &Path, mut each: impl FnMut(Entry)) -> Result<Rest, LogErr
 /// As [`read`].
 pub fn parse(path: PathBuf, reader: impl BufRead) -> Result<ReadLog, LogError> {
     let mut entries = Vec::new();
-    let rest = each_line(&path, reader, |entry| {
-        entries.push(entry);
-        true
-    })?;
+    let rest = each_entry(&path, reader, |entry| entries.push(entry))?;
     Ok(ReadLog {
         entries,
         skipped: rest.skipped,
@@ -207,81 +176,79 @@ pub fn parse(path: PathBuf, reader: impl BufRead) -> Result<ReadLog, LogError> {
     })
 }
 
-/// Reads all lines and hands the entries over, many at a time.
-fn read_lines(path: &Path, batches: &mpsc::SyncSender<Vec<Entry>>) -> Result<Rest, LogError> {
-    let file = File::open(path).map_err(|source| LogError::Io {
-        path: path.to_owned(),
-        source,
-    })?;
-    let mut batch = Vec::with_capacity(BATCH);
-    let rest = each_line(
-        path,
-        BufReader::with_capacity(READ_AT_ONCE, file),
-        |entry| {
-            batch.push(entry);
-            if batch.len() < BATCH {
-                return true;
-            }
-            let full = std::mem::replace(&mut batch, Vec::with_capacity(BATCH));
-            batches.send(full).is_ok()
-        },
-    )?;
-    let _ = batches.send(batch);
-    Ok(rest)
+fn open(path: &Path) -> Result<BufReader<File>, LogError> {
+    let file = File::open(path).map_err(|source| LogError::io(path, source))?;
+    Ok(BufReader::with_capacity(READ_AT_ONCE, file))
 }
 
-/// Gives each entry to `each`, until that says that nobody wants more.
-fn each_line(
+/// Gives each entry to `each`, in order.
+fn each_entry(
     path: &Path,
     mut reader: impl BufRead,
-    mut each: impl FnMut(Entry) -> bool,
+    mut each: impl FnMut(Entry),
 ) -> Result<Rest, LogError> {
-    let io = |source| LogError::Io {
-        path: path.to_owned(),
-        source,
-    };
     let mut rest = Rest::default();
     let mut text = Vec::new();
     for line in 1.. {
         text.clear();
-        if reader.read_until(b'\n', &mut text).map_err(io)? == 0 {
+        let count = reader.read_until(b'\n', &mut text);
+        if count.map_err(|source| LogError::io(path, source))? == 0 {
             break;
         }
         if text.last() != Some(&b'\n') {
             rest.torn = true;
             break;
         }
-        let entry = match serde_json::from_slice::<Entry>(&text) {
-            Ok(entry) => Some(entry),
-            Err(_) if is_unknown_kind(&text) => {
-                rest.skipped += 1;
-                None
-            }
-            Err(error) => {
-                return Err(LogError::Line {
-                    path: path.to_owned(),
-                    line,
-                    cause: error.to_string(),
-                });
-            }
+        let entry = match line {
+            1 => first_line(&text).map(Some),
+            _ => one_line(&text),
         };
-        if line == 1 {
-            let found = match entry.as_ref().map(|entry| &entry.event) {
-                Some(Event::RunBegan(began)) => began.schema.clone(),
-                _ => String::from("none"),
-            };
-            if found != SCHEMA {
-                let path = path.to_owned();
-                return Err(LogError::Schema { path, found });
-            }
-        }
-        if let Some(entry) = entry
-            && !each(entry)
-        {
-            return Ok(rest);
+        match entry.map_err(|trouble| trouble.of(path, line))? {
+            Some(entry) => each(entry),
+            None => rest.skipped += 1,
         }
     }
     Ok(rest)
+}
+
+/// Why a line cannot be taken.
+pub(super) enum Trouble {
+    /// It is no entry.
+    Line(String),
+    /// It is the first, and names another schema.
+    Schema(String),
+}
+
+impl Trouble {
+    /// As the error of a log, whose line it is.
+    pub(super) fn of(self, path: &Path, line: usize) -> LogError {
+        let path = path.to_owned();
+        match self {
+            Self::Line(cause) => LogError::Line { path, line, cause },
+            Self::Schema(found) => LogError::Schema { path, found },
+        }
+    }
+}
+
+/// Reads the first line of a log, which says how to read the others.
+pub(super) fn first_line(text: &[u8]) -> Result<Entry, Trouble> {
+    match one_line(text)? {
+        Some(entry) => match &entry.event {
+            Event::RunBegan(began) if began.schema == SCHEMA => Ok(entry),
+            Event::RunBegan(began) => Err(Trouble::Schema(began.schema.clone())),
+            _ => Err(Trouble::Schema("none".to_owned())),
+        },
+        None => Err(Trouble::Schema("none".to_owned())),
+    }
+}
+
+/// Reads a line; `None` where its event is of a kind that this version does not know.
+pub(super) fn one_line(text: &[u8]) -> Result<Option<Entry>, Trouble> {
+    match serde_json::from_slice(text) {
+        Ok(entry) => Ok(Some(entry)),
+        Err(_) if is_unknown_kind(text) => Ok(None),
+        Err(error) => Err(Trouble::Line(error.to_string())),
+    }
 }
 
 /// Whether a line is a well-formed entry whose event kind this version does not know.

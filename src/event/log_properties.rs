@@ -9,12 +9,12 @@ use proptest::prelude::*;
 use std::path::PathBuf;
 
 /// The first entry of a log that was recorded.
-fn began() -> Entry {
+pub(super) fn began() -> Entry {
     let log = include_str!("../../fuzz/corpus/event_log/ended-early.jsonl");
     serde_json::from_str(log.lines().next().unwrap()).unwrap()
 }
 
-fn event() -> impl Strategy<Value = Event> {
+pub(super) fn event() -> impl Strategy<Value = Event> {
     let text = "\\PC{0,30}|[\\n\\r\\t\"\\\\\u{2028}{}]{0,5}";
     let stage = prop_oneof![
         Just(Stage::Requested),

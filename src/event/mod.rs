@@ -17,6 +17,9 @@ mod log_properties;
 pub mod observer;
 pub mod plan_record;
 mod record;
+pub mod replay;
+#[cfg(test)]
+mod replay_properties;
 pub mod result;
 pub mod series;
 mod settings;

@@ -7,6 +7,7 @@ use super::answer::Way;
 use super::cluster::ClusterSeen;
 use super::loads::{LoadBegan, LoadClient};
 use super::plan_record::PlanRecord;
+use super::series::InSeries;
 use super::slots::SlotBatch;
 use super::{Signal, Stamp};
 use schemars::JsonSchema;
@@ -144,6 +145,9 @@ pub struct RunBegan {
     pub target: TargetRecord,
     /// The outcome of the last `selftest` on this machine, or why there is none.
     pub selftest: String,
+    /// Its place among the runs of `--repeat`; none in a log of before it was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub series: Option<InSeries>,
 }
 
 /// What the target said of itself at preflight.

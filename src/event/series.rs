@@ -11,6 +11,38 @@ use std::collections::BTreeMap;
 /// Schema name of a series.
 pub const SCHEMA: &str = "firedrill.results/1";
 
+/// Schema name of what a series keeps beside its runs.
+pub const RECORD_SCHEMA: &str = "firedrill.series/1";
+
+/// The place of a run in its series, as the first event of its log has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InSeries {
+    /// The series: the id of its first run.
+    pub series: String,
+    /// The seed from which each run's own was drawn.
+    pub seed: u64,
+    /// How many runs were asked for.
+    pub asked: u32,
+    /// Which of its runs this is, from 1. Those that were drawn again have numbers too.
+    pub number: u32,
+}
+
+/// What a series decided that no single run knows. It is kept in the folder of the first run and written
+/// anew after each.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeriesRecord {
+    /// Always `firedrill.series/1`.
+    pub schema: String,
+    /// The runs that it has, in order, by their ids.
+    pub runs: Vec<String>,
+    /// Those of them in whose place another was drawn.
+    pub drawn_again: Vec<String>,
+    /// Whether it is over.
+    pub ended: bool,
+    /// Why it ended before all runs were there, if it did.
+    pub ended_early: Option<String>,
+}
+
 /// One drill, run several times.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(title = "firedrill results")]

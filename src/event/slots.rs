@@ -188,6 +188,7 @@ impl Outcome {
     }
 
     /// The outcome of a code; `None` for one of a newer version.
+    #[inline]
     #[must_use]
     pub fn from_code(code: u64) -> Option<Self> {
         Some(match code {
@@ -217,6 +218,9 @@ impl Outcome {
 #[error("slot batch does not decode: {0}")]
 pub struct BadBatch(&'static str);
 
+/// A slot's number lies beyond all time.
+pub const OUT_OF_RANGE: BadBatch = BadBatch("slot number out of range");
+
 /// Packs slots; `t0` and `period_us` are the channel's.
 #[must_use]
 pub fn pack(slots: &[Slot], t0: Stamp, period_us: u64) -> String {
@@ -233,35 +237,74 @@ pub fn pack(slots: &[Slot], t0: Stamp, period_us: u64) -> String {
     STANDARD_NO_PAD.encode(bytes)
 }
 
+/// A slot as a batch holds it: relative to when it was due, which only its channel knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PackedSlot {
+    /// Its number.
+    pub k: u64,
+    /// What came of it.
+    pub outcome: Outcome,
+    late: i64,
+    took: u64,
+}
+
+impl PackedSlot {
+    /// The slot of a channel; `None` where its number is out of range there.
+    #[inline]
+    #[must_use]
+    pub fn on(self, t0: Stamp, period_us: u64) -> Option<Slot> {
+        let due = self.k.checked_mul(period_us)?.checked_add(t0.0)?;
+        let sent = due.wrapping_add(self.late as u64);
+        Some(Slot {
+            k: self.k,
+            sent: Stamp(sent),
+            settled: Stamp(sent.saturating_add(self.took)),
+            outcome: self.outcome,
+        })
+    }
+}
+
 /// Unpacks what [`pack`] made.
 ///
 /// # Errors
 /// When the text is no base64, ends within a slot, or holds an outcome that this version does not know.
 pub fn unpack(packed: &str, t0: Stamp, period_us: u64) -> Result<Vec<Slot>, BadBatch> {
-    let bytes = STANDARD_NO_PAD
-        .decode(packed)
+    let mut slots = Vec::new();
+    unpack_into(packed, &mut Vec::new(), &mut slots)?;
+    let slots = slots.into_iter().map(|slot| slot.on(t0, period_us));
+    slots.collect::<Option<_>>().ok_or(OUT_OF_RANGE)
+}
+
+/// Appends to `slots` what [`pack`] made; some of it also where it fails. `bytes` is room that is used
+/// again.
+///
+/// # Errors
+/// As [`unpack`], but for numbers that are out of a channel's range.
+pub fn unpack_into(
+    packed: impl AsRef<[u8]>,
+    bytes: &mut Vec<u8>,
+    slots: &mut Vec<PackedSlot>,
+) -> Result<(), BadBatch> {
+    bytes.clear();
+    STANDARD_NO_PAD
+        .decode_vec(packed, bytes)
         .map_err(|_| BadBatch("not base64"))?;
     let mut rest = bytes.as_slice();
-    let mut slots = Vec::with_capacity(bytes.len() / 6);
     let mut last = 0u64;
     while !rest.is_empty() {
         let k = last.wrapping_add(unzigzag(read(&mut rest)?) as u64);
         last = k;
-        let due = k
-            .checked_mul(period_us)
-            .and_then(|after| after.checked_add(t0.0))
-            .ok_or(BadBatch("slot number out of range"))?;
-        let sent = due.wrapping_add(unzigzag(read(&mut rest)?) as u64);
+        let late = unzigzag(read(&mut rest)?);
         let took = read(&mut rest)?;
         let outcome = Outcome::from_code(read(&mut rest)?).ok_or(BadBatch("unknown outcome"))?;
-        slots.push(Slot {
+        slots.push(PackedSlot {
             k,
-            sent: Stamp(sent),
-            settled: Stamp(sent.saturating_add(took)),
             outcome,
+            late,
+            took,
         });
     }
-    Ok(slots)
+    Ok(())
 }
 
 fn zigzag(n: i64) -> u64 {
@@ -280,6 +323,7 @@ fn write(bytes: &mut Vec<u8>, mut n: u64) {
     bytes.push(n as u8);
 }
 
+#[inline]
 fn read(rest: &mut &[u8]) -> Result<u64, BadBatch> {
     let mut n = 0;
     for shift in (0..64).step_by(7) {

@@ -4,6 +4,7 @@
 //! broken or of another version counts as none.
 
 use crate::event::result::{RunResult, SCHEMA};
+use serde::Serialize;
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -17,14 +18,19 @@ const FILE_NAME: &str = "result.json";
 /// # Errors
 /// When the folder cannot be written to; nothing else depends on the cache.
 pub fn store_result(folder: &Path, result: &RunResult) -> io::Result<()> {
-    let draft = folder.join(format!("{FILE_NAME}.new"));
+    replace(folder, FILE_NAME, result)
+}
+
+/// Writes a file of a run's folder in one go, mode 0600.
+pub(super) fn replace(folder: &Path, name: &str, content: &impl Serialize) -> io::Result<()> {
+    let draft = folder.join(format!("{name}.new"));
     let mut options = File::options();
     options.write(true).create(true).truncate(true).mode(0o600);
     let mut file = BufWriter::new(options.open(&draft)?);
-    serde_json::to_writer_pretty(&mut file, result)?;
+    serde_json::to_writer_pretty(&mut file, content)?;
     file.write_all(b"\n")?;
     file.flush()?;
-    fs::rename(draft, folder.join(FILE_NAME))
+    fs::rename(draft, folder.join(name))
 }
 
 /// The result that was kept, if there is one that this version can read.

@@ -9,6 +9,7 @@ mod list;
 mod past_run;
 mod previous;
 mod runs_dir;
+mod series;
 mod show;
 
 pub use cache::{cached_result, store_result};
@@ -16,4 +17,5 @@ pub use list::list_text;
 pub use past_run::{PastRun, PastState};
 pub use previous::previous_figure;
 pub use runs_dir::{FindError, NoStateDir, all_runs, default_dir, find};
+pub use series::{PastSeries, SeriesError, series_of_run, store_series};
 pub use show::show_text;

@@ -88,6 +88,7 @@ pub fn began() -> RunBegan {
             control_period_ms: 250,
         },
         selftest: "never run on this machine".to_owned(),
+        series: None,
     }
 }
 

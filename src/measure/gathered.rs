@@ -9,6 +9,7 @@ use super::timeline::Timeline;
 use crate::event::cluster::{ClusterSeen, Standing};
 use crate::event::loads::{ClientSaw, LoadBegan, SLOTS};
 use crate::event::plan_record::PlanRecord;
+use crate::event::replay::SlotLine;
 use crate::event::{
     Answered, Asked, Audited, ChannelKind, ChannelRecord, Convergence, EndpointRecord, Entry,
     Event, ObserverLate, RunBegan, RunEnded, StackSaw, Stamp, StepOutcome,
@@ -203,13 +204,8 @@ impl Gathered {
             }
             Event::StackSaw(saw) => self.stack.push(saw.clone()),
             Event::Slots(batch) => {
-                let timeline = match batch.channel.strip_prefix(SLOTS) {
-                    Some(load) => self.loads.get_mut(load).map(|load| &mut load.requests),
-                    None => self.channels.get_mut(&batch.channel),
-                };
-                if let Some(timeline) = timeline
-                    && timeline.take(batch).is_err()
-                {
+                let timeline = self.timeline(&batch.channel);
+                if timeline.is_some_and(|timeline| timeline.take(batch).is_err()) {
                     self.broken_batches += 1;
                 }
             }
@@ -270,6 +266,23 @@ impl Gathered {
             }),
             Event::Answered(answered) => self.answered(answered, entry.at),
             Event::Said { .. } | Event::Noted { .. } => {}
+        }
+    }
+
+    /// Files slots that were unpacked already.
+    pub fn take_slots(&mut self, line: &SlotLine<'_>) {
+        self.now = self.now.max(line.at);
+        let timeline = self.timeline(line.channel);
+        if timeline.is_some_and(|timeline| timeline.take_unpacked(line.slots, &[]).is_err()) {
+            self.broken_batches += 1;
+        }
+    }
+
+    /// Where the slots of a channel, or of a load's requests, belong.
+    fn timeline(&mut self, channel: &str) -> Option<&mut Timeline> {
+        match channel.strip_prefix(SLOTS) {
+            Some(load) => self.loads.get_mut(load).map(|load| &mut load.requests),
+            None => self.channels.get_mut(channel),
         }
     }
 

@@ -4,6 +4,7 @@
 //! from the client's point of view. A percentile is given only where at least ten samples lie above it.
 
 use super::phases::Phases;
+use super::slot_store::Summary;
 use super::timeline::{Attempt, Timeline};
 use crate::event::Stamp;
 use crate::event::result::Latency;
@@ -26,10 +27,23 @@ pub fn samples_needed(percentile: u8) -> u64 {
 #[must_use]
 pub fn by_phase(timeline: &Timeline, phases: &Phases) -> BTreeMap<String, Latency> {
     let mut histograms: BTreeMap<&'static str, Histogram<u64>> = BTreeMap::new();
-    for attempt in timeline.attempts() {
-        let due = timeline.due(attempt.slot.k);
-        if let Some(waited) = waited(&attempt, due) {
-            enter(&mut histograms, phases.at(due), waited);
+    for part in timeline.parts() {
+        let all = |summary: &Summary| {
+            let (first, last) = (timeline.due(summary.first_k), timeline.due(summary.last_k));
+            phases.over(first, last)
+        };
+        let waits = part.attempts().filter_map(|attempt| {
+            let due = timeline.due(attempt.slot.k);
+            Some((due, waited(&attempt, due)?))
+        });
+        match part.summary.and_then(all) {
+            // All but a few stretches: the phase need not be looked for at each slot.
+            Some(phase) => enter(&mut histograms, phase, waits.map(|(_, waited)| waited)),
+            None => {
+                for (due, waited) in waits {
+                    enter(&mut histograms, phases.at(due), std::iter::once(waited));
+                }
+            }
         }
     }
     histograms
@@ -42,11 +56,9 @@ pub fn by_phase(timeline: &Timeline, phases: &Phases) -> BTreeMap<String, Latenc
 #[must_use]
 pub fn between(timeline: &Timeline, from: Stamp, to: Stamp) -> Latency {
     let mut histograms = BTreeMap::new();
-    for attempt in timeline.due_between(from, to) {
-        if let Some(waited) = waited(&attempt, timeline.due(attempt.slot.k)) {
-            enter(&mut histograms, "", waited);
-        }
-    }
+    let due = timeline.due_between(from, to);
+    let waits = due.filter_map(|attempt| waited(&attempt, timeline.due(attempt.slot.k)));
+    enter(&mut histograms, "", waits);
     histograms.get("").map_or_else(Latency::default, shown)
 }
 
@@ -59,7 +71,15 @@ fn waited(attempt: &Attempt, due: Stamp) -> Option<u64> {
     counted.then(|| attempt.slot.settled.0.saturating_sub(due.0).max(1))
 }
 
-fn enter(histograms: &mut BTreeMap<&'static str, Histogram<u64>>, of: &'static str, waited: u64) {
+fn enter(
+    histograms: &mut BTreeMap<&'static str, Histogram<u64>>,
+    of: &'static str,
+    waits: impl Iterator<Item = u64>,
+) {
+    let mut waits = waits.peekable();
+    if waits.peek().is_none() {
+        return;
+    }
     if !histograms.contains_key(of) {
         // 1 µs to 1 h with three digits is within what the crate can do; it refuses only bounds that make
         // no sense.
@@ -69,7 +89,9 @@ fn enter(histograms: &mut BTreeMap<&'static str, Histogram<u64>>, of: &'static s
         histograms.insert(of, empty);
     }
     if let Some(histogram) = histograms.get_mut(of) {
-        histogram.saturating_record(waited);
+        for waited in waits {
+            histogram.saturating_record(waited);
+        }
     }
 }
 

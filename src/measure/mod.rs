@@ -36,6 +36,7 @@ mod unseen;
 mod waiting;
 mod warm;
 
+use crate::event::replay::Line;
 use crate::event::result::RunResult;
 use crate::event::{Entry, Observer, Signal};
 use crate::verdict;
@@ -81,6 +82,14 @@ impl Replay {
     /// Takes the next entry of the log.
     pub fn take(&mut self, entry: &Entry) {
         self.run.take(entry);
+    }
+
+    /// Takes the next line of the log.
+    pub fn take_line(&mut self, line: &Line<'_>) {
+        match line {
+            Line::Entry(entry) => self.run.take(entry),
+            Line::Slots(slots) => self.run.take_slots(slots),
+        }
     }
 
     /// The result. `skipped` events of newer kinds and a `torn` last line are said in the reasons, since

@@ -5,6 +5,7 @@
 use crate::event::result::RunResult;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 /// Short names for what conditions ask most, beside the result's own.
 pub const SHORT: [&str; 4] = [
@@ -14,17 +15,15 @@ pub const SHORT: [&str; 4] = [
     "isolated_commits",
 ];
 
-/// The result's schema as JSON.
-fn schema() -> Value {
-    schemars::schema_for!(RunResult).to_value()
-}
+/// The result's schema as JSON. Made once: it takes longer than all else that checks a condition.
+static SCHEMA: LazyLock<Value> = LazyLock::new(|| schemars::schema_for!(RunResult).to_value());
 
 /// All names as paths; a `*` stands for any key of a map, `[]` for the items of a list.
 #[must_use]
 pub fn all() -> Vec<String> {
-    let root = schema();
+    let root = &*SCHEMA;
     let mut names: BTreeSet<String> = SHORT.iter().map(|name| (*name).to_owned()).collect();
-    list(&root, &root, "", &mut names, 0);
+    list(root, root, "", &mut names, 0);
     names.into_iter().collect()
 }
 
@@ -85,11 +84,11 @@ pub fn check(path: &[String]) -> Result<(), Unknown> {
     if SHORT.contains(&first.as_str()) && path.len() == 1 {
         return Ok(());
     }
-    let root = schema();
-    let mut here = vec![&root];
+    let root = &*SCHEMA;
+    let mut here = vec![root];
     for part in path {
         let below: Vec<(String, &Value)> =
-            here.iter().flat_map(|node| children(&root, node)).collect();
+            here.iter().flat_map(|node| children(root, node)).collect();
         let next: Vec<&Value> = below
             .iter()
             .filter(|(key, _)| key == part || key == "*" || (key == "[]" && part == "[]"))

@@ -86,10 +86,23 @@ impl Phases {
     /// The phase in which a moment falls; moments before and after all belong to the nearest.
     #[must_use]
     pub fn at(&self, moment: Stamp) -> &'static str {
-        let inside = self.spans.iter().find(|(_, _, to)| moment < *to);
-        inside
-            .or(self.spans.last())
-            .map_or(BASELINE, |(name, _, _)| name)
+        self.name(self.span(moment))
+    }
+
+    /// The phase in which all moments of `[first, last]` fall, where it is one.
+    #[must_use]
+    pub fn over(&self, first: Stamp, last: Stamp) -> Option<&'static str> {
+        let span = self.span(first);
+        (span == self.span(last)).then(|| self.name(span))
+    }
+
+    fn span(&self, moment: Stamp) -> usize {
+        let inside = self.spans.iter().position(|(_, _, to)| moment < *to);
+        inside.unwrap_or(self.spans.len().saturating_sub(1))
+    }
+
+    fn name(&self, span: usize) -> &'static str {
+        self.spans.get(span).map_or(BASELINE, |(name, _, _)| name)
     }
 
     /// As the result shows them.

@@ -402,6 +402,7 @@ impl Story {
                 control_period_ms: 500,
             },
             selftest: "never run here".to_owned(),
+            series: None,
         }
     }
 }

@@ -5,7 +5,9 @@
 
 use super::slot_store::{Grid, Part, SlotStore};
 use crate::event::Stamp;
-use crate::event::slots::{BadBatch, Outcome, Serving, Slot, SlotBatch, unpack};
+use crate::event::slots::{
+    BadBatch, OUT_OF_RANGE, Outcome, PackedSlot, Serving, Slot, SlotBatch, unpack_into,
+};
 use crate::event::{ChannelKind, ChannelRecord};
 
 /// Index into the table of node names for "not mapped to a node".
@@ -70,11 +72,29 @@ impl Timeline {
     /// # Errors
     /// When the batch does not decode; nothing of it is taken then.
     pub fn take(&mut self, batch: &SlotBatch) -> Result<(), BadBatch> {
-        let slots = unpack(&batch.packed, self.record.t0, self.record.period_us)?;
+        let mut slots = Vec::new();
+        unpack_into(&batch.packed, &mut Vec::new(), &mut slots)?;
+        self.take_unpacked(&slots, &batch.serving)
+    }
+
+    /// Adds slots of one batch.
+    ///
+    /// # Errors
+    /// When a number is out of range; nothing is taken then.
+    pub fn take_unpacked(
+        &mut self,
+        slots: &[PackedSlot],
+        serving: &[Serving],
+    ) -> Result<(), BadBatch> {
+        let (t0, period_us) = (self.record.t0, self.record.period_us);
+        // The larger its number, the later a slot is due: where the last is in range, all are.
+        if let Some(last) = slots.iter().max_by_key(|slot| slot.k) {
+            last.on(t0, period_us).ok_or(OUT_OF_RANGE)?;
+        }
         for slot in slots {
             // A change of server is found by its slot's number and not by "from k on": a slot of the old
             // server that settled late lies in the same batch as younger ones of the new server.
-            if let Some(change) = batch.serving.iter().find(|change| change.k == slot.k) {
+            if let Some(change) = serving.iter().find(|change| change.k == slot.k) {
                 self.serving = self.server(change);
             }
             let committed = matches!(
@@ -82,6 +102,7 @@ impl Timeline {
                 Outcome::Acknowledged | Outcome::AcknowledgedLate
             );
             let (timeline, node) = if committed { self.serving } else { (0, NOBODY) };
+            let slot = slot.on(t0, period_us).ok_or(OUT_OF_RANGE)?;
             self.slots.insert(Attempt {
                 slot,
                 timeline,

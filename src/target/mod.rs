@@ -8,6 +8,7 @@
 mod conformance;
 #[cfg(feature = "docker")]
 pub mod docker;
+pub mod inside;
 pub mod local;
 pub mod simulated;
 

@@ -14,6 +14,7 @@ fn each_kept(folders: [&str; 2], entry: impl Fn(&[u8])) -> usize {
             std::fs::read_dir(package().join(folder)).expect("a folder that is kept")
         })
         .map(|file| file.expect("an entry").path())
+        .filter(|path| path.is_file())
         .collect();
     files.sort();
     for file in &files {

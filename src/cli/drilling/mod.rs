@@ -24,6 +24,7 @@ mod session;
 mod watching;
 
 pub use asking::parse_answer;
+pub use series::Place;
 
 use super::exit_code::Exit;
 use super::failure::Failure;
@@ -65,6 +66,8 @@ pub struct Request {
     pub answers: Vec<(String, String)>,
     /// How many runs, where several were asked for.
     pub repeat: Option<u32>,
+    /// The place of the next run among them.
+    pub place: Option<Place>,
 }
 
 /// Carries out a drill.

@@ -162,6 +162,7 @@ pub async fn prepare(
         plan: plan.record,
         target: seen,
         selftest: "never run here".to_owned(),
+        series: request.place.as_ref().map(|place| place.of(session.run())),
     };
     let undoing = Undoing::new(
         journal,

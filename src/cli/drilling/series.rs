@@ -14,10 +14,13 @@ use crate::cli::terminal::Terminal;
 use crate::drill::Placed;
 use crate::drill::step::{PlusUpTo, Step};
 use crate::event::result::RunResult;
+use crate::event::series::{InSeries, RECORD_SCHEMA, SeriesRecord};
 use crate::executor::signals::Stops;
+use crate::history;
 use crate::measure::series::series_of;
 use crate::plan::draw;
 use crate::report::{run_text, series_text};
+use std::path::Path;
 
 /// The moment of the fault is drawn over the target's control period, also where the drill leaves it: runs
 /// that always strike at the same moment of the cycle would measure one run many times.
@@ -35,6 +38,27 @@ pub fn draw_the_moment(steps: &mut [Placed]) {
     }
 }
 
+/// The place of a run that is about to begin.
+pub struct Place {
+    /// The first run of the series, once there is one.
+    first: Option<String>,
+    seed: u64,
+    asked: u32,
+    number: u32,
+}
+
+impl Place {
+    /// The same on record, for a run of this id.
+    pub fn of(&self, run: &str) -> InSeries {
+        InSeries {
+            series: self.first.clone().unwrap_or_else(|| run.to_owned()),
+            seed: self.seed,
+            asked: self.asked,
+            number: self.number,
+        }
+    }
+}
+
 /// What the series came to so far.
 struct Series {
     asked: u32,
@@ -46,6 +70,38 @@ struct Series {
 }
 
 impl Series {
+    fn first(&self) -> Option<&str> {
+        let (first, _) = self.drawn.first()?;
+        Some(&first.run.id)
+    }
+
+    /// What a report of it needs beside the logs of its runs.
+    fn on_record(&self, ended: bool) -> SeriesRecord {
+        let ids = |runs: &mut dyn Iterator<Item = &(RunResult, bool)>| {
+            runs.map(|(run, _)| run.run.id.clone()).collect::<Vec<_>>()
+        };
+        SeriesRecord {
+            schema: RECORD_SCHEMA.to_owned(),
+            runs: ids(&mut self.drawn.iter()),
+            drawn_again: ids(&mut self.drawn.iter().filter(|(_, again)| *again)),
+            ended,
+            ended_early: self.ended_early.clone(),
+        }
+    }
+
+    /// Keeps that beside its first run. The reports of this series do not need it.
+    fn keep(&self, runs_dir: &Path, ended: bool, terminal: &Terminal) {
+        let Some(first) = self.first() else {
+            return;
+        };
+        let kept = history::store_series(&runs_dir.join(first), &self.on_record(ended));
+        if let Err(error) = kept {
+            terminal.say(&format!(
+                "how the series goes on cannot be kept, so that `firedrill report --series` will not know it: {error}"
+            ));
+        }
+    }
+
     fn kept(&self) -> u32 {
         let kept = self.drawn.iter().filter(|(_, again)| !again).count();
         u32::try_from(kept).unwrap_or(u32::MAX)
@@ -110,6 +166,12 @@ pub async fn carry_out(
     };
     for number in 1.. {
         request.seed = draw::of_run(seed, number);
+        request.place = Some(Place {
+            first: series.first().map(str::to_owned),
+            seed,
+            asked,
+            number,
+        });
         let place = series.kept() + 1;
         let own = request.seed;
         terminal.say(&format!("\nrun {place} of {asked}, seed {own}"));
@@ -134,7 +196,9 @@ pub async fn carry_out(
             series.end(&format!("stopped by {by}"));
             break;
         }
+        series.keep(&request.runs_dir, false, terminal);
     }
+    series.keep(&request.runs_dir, true, terminal);
     let result = series_of(asked, seed, series.drawn, series.ended_early);
     let text = series_text(&result, terminal.error_style());
     terminal.say(&format!("\n{}", text.trim_end()));

@@ -1,7 +1,7 @@
 //! Each drill that is shipped, on the real local target: its verdict, its key facts, that its report is
 //! rebuilt byte for byte, and that nothing is left behind.
 //!
-//! One at a time: two clusters on one machine would be each other's disturbance. A run that the machine
+//! Two at a time, no more: clusters on one machine are each other's disturbance. A run that the machine
 //! itself disturbed (an unfit baseline, a late observer) says nothing of the drill and is drawn again.
 
 use super::{LONG, available};
@@ -27,7 +27,7 @@ pub(super) fn run(drill: &str, arguments: &[&str]) -> Option<Ran> {
     if !available() {
         return None;
     }
-    let _turn = Turn::alone();
+    let _turn = Turn::beside_one();
     for seed in 1..=DRAWS {
         let ran = draw(drill, seed, arguments);
         if !was_disturbed(&ran) {

@@ -23,7 +23,7 @@ fn endpoints_and_watches_have_a_downtime_of_their_own() {
     if !available() {
         return;
     }
-    let _turn = Turn::alone();
+    let _turn = Turn::beside_one();
     for _ in 0..4 {
         let sandbox = Firedrill::new().limit(LONG);
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");

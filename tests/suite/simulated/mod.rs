@@ -2,6 +2,7 @@
 //! bytes for the same seed, and what reports say of a run in which nothing was measured.
 
 mod rehearsal;
+mod series;
 mod stacks;
 mod stopped;
 

@@ -6,7 +6,7 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 
 /// Longer than any test waits, also where time is virtual: only the signal ends it.
-const DRILL: &str = "version: 1\nname: stopped\nsummary: the primary is frozen for long\n\
+pub const DRILL: &str = "version: 1\nname: stopped\nsummary: the primary is frozen for long\n\
     objectives:\n  - lost_commits: { at_most: 0 }\nsteps:\n  - baseline: { for: 3s }\n  \
     - freeze: { node: primary, id: frozen }\n  - hold: { for: 10h }\n  - undo: { of: frozen }\n";
 

@@ -1,59 +1,77 @@
 //! How many clusters run at the same time: a machine with two cores is not to be a reason to fail.
+//!
+//! Turns are given in the order in which they were asked for, so that a test which wants the machine to itself
+//! is not kept waiting by those that are content with less.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// Clusters at the same time, over all tests of this binary.
-const AT_ONCE: usize = 3;
+/// What all tests of this binary may take together.
+const ALL: usize = 6;
+/// Three clusters at the same time, where nothing is measured.
+const A_THIRD: usize = 2;
+/// Two at the same time: each is a small disturbance of the other, about as large as the tests of other
+/// kinds that run beside them.
+const A_HALF: usize = 3;
 
 static RUNNING: (Mutex<Running>, Condvar) = (
     Mutex::new(Running {
-        clusters: 0,
-        want_quiet: 0,
+        taken: 0,
+        asked: 0,
+        served: 0,
     }),
     Condvar::new(),
 );
 
 struct Running {
-    /// Turns that are taken.
-    clusters: usize,
-    /// Tests that wait for a machine to themselves; while there are any, nobody else begins.
-    want_quiet: usize,
+    taken: usize,
+    /// How many have asked for a turn, and how many of them have got it.
+    asked: u64,
+    served: u64,
 }
 
 /// The right to run one cluster, or to have the machine alone, until it is dropped.
 pub struct Turn {
-    clusters: usize,
+    takes: usize,
 }
 
 impl Turn {
-    /// Waits for its turn.
+    /// For what only has to work.
     pub fn take() -> Self {
-        Self::when(1, |running| {
-            running.clusters < AT_ONCE && running.want_quiet == 0
-        })
+        Self::of(A_THIRD)
     }
 
-    /// Waits until no other cluster runs, and keeps others from beginning: for what measures time.
+    /// For what measures, and is drawn again where the machine disturbed it.
+    pub fn beside_one() -> Self {
+        Self::of(A_HALF)
+    }
+
+    /// For what measures and cannot be drawn again: no other cluster runs meanwhile.
     pub fn alone() -> Self {
-        lock().want_quiet += 1;
-        let turn = Self::when(AT_ONCE, |running| running.clusters == 0);
-        lock().want_quiet -= 1;
-        turn
+        Self::of(ALL)
     }
 
-    fn when(clusters: usize, free: impl Fn(&Running) -> bool) -> Self {
+    fn of(takes: usize) -> Self {
+        let mut running = lock();
+        let place = running.asked;
+        running.asked += 1;
         let mut running = RUNNING
             .1
-            .wait_while(lock(), |running| !free(running))
+            .wait_while(running, |running| {
+                running.served != place || running.taken + takes > ALL
+            })
             .unwrap_or_else(PoisonError::into_inner);
-        running.clusters += clusters;
-        Self { clusters }
+        running.served += 1;
+        running.taken += takes;
+        drop(running);
+        // Whoever is next may fit in beside this one.
+        RUNNING.1.notify_all();
+        Self { takes }
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        lock().clusters -= self.clusters;
+        lock().taken -= self.takes;
         RUNNING.1.notify_all();
     }
 }

@@ -128,5 +128,6 @@ pub fn began(run: &str, workload: &WorkloadRecord) -> RunBegan {
             control_period_ms: 300,
         },
         selftest: String::new(),
+        series: None,
     }
 }

@@ -1,0 +1,49 @@
+//! Builds the program that runs inside a node's network (`src/target/inside/program/main.rs`) as a static one, so that it
+//! runs in any Linux image, and hands its bytes to the library.
+//!
+//! The target for it comes with the toolchain (`rust-toolchain.toml`). Where it is missing, the bytes are empty,
+//! and the library says what to install when somebody needs them: the rest of firedrill does without.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const PROGRAM: &str = "src/target/inside/program/main.rs";
+const FRAMES: &str = "src/target/inside/frames.rs";
+
+fn main() {
+    for read in ["build.rs", PROGRAM, FRAMES] {
+        println!("cargo::rerun-if-changed={read}");
+    }
+    let variable = |name: &str| std::env::var(name).unwrap_or_default();
+    let out = PathBuf::from(variable("OUT_DIR")).join("firedrill-inside");
+    let architecture = variable("CARGO_CFG_TARGET_ARCH");
+    if let Err(why) = build(&variable("RUSTC"), &architecture, &out) {
+        println!("cargo::warning=nodes cannot be probed from inside their network: {why}");
+        if let Err(error) = std::fs::write(&out, []) {
+            println!("cargo::error=cannot write {}: {error}", out.display());
+        }
+    }
+}
+
+fn build(rustc: &str, architecture: &str, out: &Path) -> Result<(), String> {
+    let target = format!("{architecture}-unknown-linux-musl");
+    let built = Command::new(rustc)
+        .args(["--edition=2024", "--crate-type=bin", "--target", &target])
+        .args(["-Copt-level=s", "-Cpanic=abort", "-Cstrip=symbols"])
+        .args(["--crate-name=firedrill_inside", "-Dwarnings", "-o"])
+        .args([out, Path::new(PROGRAM)])
+        // Flags meant for this machine's programs need not fit the other target.
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
+        .output()
+        .map_err(|error| format!("{rustc}: {error}"))?;
+    if built.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&built.stderr);
+    if said.contains("E0463") {
+        return Err(format!(
+            "no standard library for {target}: rustup target add {target}"
+        ));
+    }
+    Err(said.lines().next().unwrap_or_default().to_owned())
+}
