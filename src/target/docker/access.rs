@@ -1,10 +1,10 @@
-//! The ways into single nodes: for each a socket in a folder that only this user may enter, and behind it
-//! whichever address the node's container has at that moment.
+//! A socket for each node, in a folder that only this user may enter, and behind it whichever way into the node's
+//! network there is at that moment.
 //!
-//! A container may get another address when it is started again, and its old one may become another node's:
-//! a fixed address would then tell of the wrong node. A node that is on no network is reached by nobody here;
-//! what is not reached is not observed.
+//! A client names a node by its socket, as it would any server on this machine. While there is no way in, because the
+//! node's network is new and nobody has entered it yet, a client's connection ends at once.
 
+use super::inside::Way;
 use crate::target::TargetError;
 use std::collections::BTreeMap;
 use std::os::unix::fs::DirBuilderExt as _;

@@ -4,7 +4,11 @@
 //! Every call has a limit of its own here: the client's is one for all, in whole seconds, and ends with the
 //! headers of an answer. Nothing here decides; what an engine says is handed on in plain records.
 
+mod visitor;
+
 use super::place::Place;
+pub use super::container::{Attachment, Container, Policy};
+pub use visitor::Visitor;
 use crate::target::TargetError;
 use bollard::exec::{CreateExecOptions, StartExecOptions, StartExecResults};
 use bollard::models::{
@@ -18,7 +22,6 @@ use bollard::query_parameters::{
 };
 use bollard::{ClientVersion, Docker};
 use futures_util::StreamExt as _;
-use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
@@ -111,82 +114,6 @@ fn with_causes(error: &dyn std::error::Error) -> String {
         cause = inner.source();
     }
     text
-}
-
-/// A container as the engine describes it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Container {
-    /// Its id in full.
-    pub id: String,
-    /// Its name, without the slash that the API puts before it.
-    pub name: String,
-    /// Id of its image.
-    pub image: String,
-    /// It runs (a paused one too).
-    pub running: bool,
-    /// All its processes stand still.
-    pub paused: bool,
-    /// The engine is about to start it again.
-    pub restarting: bool,
-    /// How its first process ended last.
-    pub exit_code: i64,
-    /// Number of its first process on the engine's machine; 0 where it does not run.
-    pub pid: i64,
-    /// When it was started last: another value is another life.
-    pub started_at: String,
-    /// The engine removes it when it stops.
-    pub auto_remove: bool,
-    /// Its restart policy.
-    pub policy: Policy,
-    /// Its labels.
-    pub labels: BTreeMap<String, String>,
-    /// The networks that it is attached to, by name.
-    pub networks: BTreeMap<String, Attachment>,
-    /// How long the engine waits after the first signal of a stop, where it says.
-    pub stop_timeout: Option<u64>,
-}
-
-/// What an engine does when a container ends by itself.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Policy {
-    /// no, always, unless-stopped or on-failure.
-    pub name: String,
-    /// How often, for on-failure; 0 for ever.
-    pub retries: i64,
-}
-
-impl Policy {
-    /// The one that starts nothing.
-    #[must_use]
-    pub fn none() -> Self {
-        Self {
-            name: "no".to_owned(),
-            retries: 0,
-        }
-    }
-
-    /// Whether it starts anything.
-    #[must_use]
-    pub fn restarts(&self) -> bool {
-        self.name != "no"
-    }
-}
-
-/// How a container is attached to a network.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Attachment {
-    /// Names by which it is found there.
-    pub aliases: Vec<String>,
-    /// The address that it has now; empty while it does not run.
-    pub address: String,
-    /// The address that it is to have, where somebody chose one.
-    pub fixed: Option<String>,
-    /// Links to other containers.
-    pub links: Vec<String>,
-    /// Its hardware address.
-    pub mac: String,
 }
 
 impl Engine {

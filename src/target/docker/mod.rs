@@ -8,7 +8,8 @@
 //! | found.rs | which containers are the nodes, whether they may be drilled, how they were found |
 //! | facts.rs | how they were found, as the journal keeps it |
 //! | lock.rs | one drill at a time |
-//! | access.rs | the ways into single nodes |
+//! | inside.rs | a container beside each node, in its network, through which it is asked |
+//! | access.rs | a socket for each node, which leads there |
 //! | docker_target.rs | the target that drills see |
 //! | sight.rs, watcher.rs | who leads, by Patroni's word |
 //! | power.rs, processes.rs, network.rs, recovery.rs | what faults and recovery ask of it |
@@ -17,11 +18,13 @@
 
 mod access;
 mod client;
+mod container;
 mod docker_target;
 mod facts;
 #[cfg(test)]
 mod fake_engine;
 mod found;
+mod inside;
 mod lock;
 mod network;
 mod place;
