@@ -58,7 +58,7 @@ impl Candidates {
             )));
         }
         let mut containers = candidates(&engine, settings).await?;
-        containers.sort_by(|a, b| natural(&a.name).cmp(&natural(&b.name)));
+        containers.sort_by_key(|container| natural(&container.name));
         if !settings.nodes.names.is_empty() {
             let order = |name: &str| settings.nodes.names.iter().position(|each| each == name);
             containers.sort_by_key(|each| order(&each.name));

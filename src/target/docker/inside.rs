@@ -55,14 +55,14 @@ impl Way {
 
 /// Keeps the ways open; dropping it closes them.
 #[derive(Debug)]
-pub(super) struct Ways {
+pub(super) struct Visitors {
     engine: Engine,
     run: String,
     ways: Vec<Arc<Way>>,
     keeping: JoinSet<()>,
 }
 
-impl Ways {
+impl Visitors {
     /// Opens a way into each node.
     ///
     /// # Errors
@@ -100,9 +100,9 @@ impl Ways {
         Ok(ways)
     }
 
-    /// The way into the node of this number.
-    pub(super) fn of(&self, number: usize) -> Arc<Way> {
-        self.ways.get(number).cloned().unwrap_or_default()
+    /// The ways, in the order of the nodes.
+    pub(super) fn ways(&self) -> &[Arc<Way>] {
+        &self.ways
     }
 
     /// Ends everything, and waits until the engine has removed it.

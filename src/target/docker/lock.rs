@@ -58,7 +58,7 @@ async fn held(engine: &Engine, name: &str) -> String {
     )
 }
 
-/// Gives the lock back, if it is this run's; says what came of it.
+/// Removes what a run left to look from, and gives the lock back if it is this run's; says what came of it.
 ///
 /// # Errors
 /// The engine's.

@@ -10,6 +10,8 @@
 //! | lock.rs | one drill at a time |
 //! | inside.rs | a container beside each node, in its network, through which it is asked |
 //! | access.rs | a socket for each node, which leads there |
+//! | addresses.rs | where the nodes are from outside |
+//! | taking.rs | the cluster taken for a run, or reached again |
 //! | docker_target.rs | the target that drills see |
 //! | sight.rs, watcher.rs | who leads, by Patroni's word |
 //! | power.rs, processes.rs, network.rs, recovery.rs | what faults and recovery ask of it |
@@ -17,6 +19,7 @@
 //! It starts no cluster and removes none: what it changes on a container it found, it puts back.
 
 mod access;
+mod addresses;
 mod client;
 mod container;
 mod docker_target;
@@ -33,6 +36,7 @@ mod processes;
 mod recovery;
 mod settings;
 mod sight;
+mod taking;
 mod watcher;
 
 pub use docker_target::DockerTarget;

@@ -1,7 +1,7 @@
 //! Cutting a node off and joining it: its container taken off networks, and put on them again with the names and
 //! the address that it had there.
 
-use super::access::Addresses;
+use super::addresses::Addresses;
 use super::client::{Attachment, Container};
 use super::docker_target::{DockerTarget, Node};
 use super::facts::NodeFacts;
@@ -91,13 +91,9 @@ impl Network for DockerTarget {
         if !now.running || now.paused {
             return Ok(Some(false));
         }
-        // Patroni and PostgreSQL at least.
-        Ok(Some(
-            self.engine
-                .living(&node.facts.id)
-                .await
-                .is_ok_and(|living| living > 1),
-        ))
+        // More than the first process, where the engine counts them.
+        let living = self.engine.living(&node.facts.id).await;
+        Ok(Some(living.map_or(true, |living| living > 1)))
     }
 }
 
@@ -132,17 +128,12 @@ impl DockerTarget {
             let off = self.engine.disconnect(id, network).await;
             off.map_err(|error| TargetError::new(what(), error))?;
         }
-        // An address that somebody chose, else the one that it had: an engine may refuse the latter where it
-        // chooses the addresses of that network itself, and then gives one of its own choice.
-        let chosen = before.fixed.as_deref();
-        let wanted = chosen.or(Some(before.address.as_str()).filter(|at| !at.is_empty()));
-        let first = self.engine.connect_again(id, network, before, wanted).await;
-        let connected = match first {
-            Err(_) if chosen.is_none() && wanted.is_some() => {
-                self.engine.connect_again(id, network, before, None).await
-            }
-            done => done,
-        };
+        // Only an address that somebody chose is asked for. One that the engine chose would be pinned by that, which
+        // it was not; it may be another one afterwards, as after any start.
+        let connected = self
+            .engine
+            .connect_again(id, network, before, before.fixed.as_deref())
+            .await;
         connected.map_err(|error| TargetError::new(what(), error))
     }
 }

@@ -4,7 +4,7 @@
 //! be the one that dies. The answer is what the store of the leader key holds at that moment, so that any node's
 //! will do; an answer to a question that is older than the last change is of a time that is over.
 
-use super::access::Addresses;
+use super::addresses::Addresses;
 use super::docker_target::DockerTarget;
 use crate::clock::Clock;
 use crate::event::{Event, StackSaw, StackView, Stamp};
