@@ -25,11 +25,7 @@ impl Access {
     ///
     /// # Errors
     /// When the folder or a socket cannot be made.
-    pub(super) fn open(
-        run: &str,
-        port: u16,
-        ways: &[Arc<Way>],
-    ) -> Result<Self, TargetError> {
+    pub(super) fn open(run: &str, port: u16, ways: &[Arc<Way>]) -> Result<Self, TargetError> {
         let folder = std::env::temp_dir().join(format!("firedrill-{run}-nodes"));
         let made = |path: &Path| {
             std::fs::DirBuilder::new()

@@ -6,9 +6,8 @@
 
 mod visitor;
 
-use super::place::Place;
 pub use super::container::{Attachment, Container, Policy};
-pub use visitor::Visitor;
+use super::place::Place;
 use crate::target::TargetError;
 use bollard::exec::{CreateExecOptions, StartExecOptions, StartExecResults};
 use bollard::models::{
@@ -24,6 +23,7 @@ use bollard::{ClientVersion, Docker};
 use futures_util::StreamExt as _;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
+pub use visitor::Visitor;
 
 /// How long an engine may take for what it has only to look up or to write down.
 const SHORT: Duration = Duration::from_secs(5);

@@ -137,7 +137,10 @@ pub(super) async fn sweep(engine: &Engine, run: &str) -> Result<(), TargetError>
             let _ = engine.remove_running(container).await;
         }
         if begun.elapsed() >= REMOVED {
-            return Err(TargetError::new(what, format!("{} is left", left.join(" and "))));
+            return Err(TargetError::new(
+                what,
+                format!("{} is left", left.join(" and ")),
+            ));
         }
         sleep(LOOK).await;
     }
@@ -161,9 +164,9 @@ async fn enter(
     ]);
     let visitor = engine.visit(&node.id, image, program, &labels);
     let visitor = visitor.await.map_err(failed)?;
-    let tunnel = Tunnel::open(visitor.from, visitor.to).await.map_err(|error| {
-        TargetError::new(what(), error.cause)
-    })?;
+    let tunnel = Tunnel::open(visitor.from, visitor.to)
+        .await
+        .map_err(|error| TargetError::new(what(), error.cause))?;
     let open = Open {
         tunnel: Arc::new(tunnel),
         container: visitor.id,

@@ -48,7 +48,11 @@ impl DockerTarget {
         target.patroni_login.clone_from(&settings.patroni_login);
         target.control_period = Duration::from_secs(config.ttl.max(config.loop_wait));
         let opened = match target.is_as_journaled().await {
-            Ok(()) => target.open(settings, &image, versions, &config, clock).await,
+            Ok(()) => {
+                target
+                    .open(settings, &image, versions, &config, clock)
+                    .await
+            }
             changed => changed,
         };
         match opened {

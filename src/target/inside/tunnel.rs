@@ -164,7 +164,10 @@ impl Drop for Carried<'_> {
     fn drop(&mut self) {
         lock(&self.by.connections).open.remove(&self.connection);
         // Where the program ended it, or is gone itself, it has nothing to learn.
-        let _ = self.by.frames.send((Kind::End, self.connection, Vec::new()));
+        let _ = self
+            .by
+            .frames
+            .send((Kind::End, self.connection, Vec::new()));
     }
 }
 

@@ -153,7 +153,10 @@ fn fetched() -> Option<PathBuf> {
             found.is_ok_and(|found| found.permissions().mode() & 0o001 != 0)
         })
     };
-    let mut kept = caches.into_iter().flatten().map(|cache| cache.join("firedrill"));
+    let mut kept = caches
+        .into_iter()
+        .flatten()
+        .map(|cache| cache.join("firedrill"));
     kept.find(|folder| folder.is_dir() && open(folder))
 }
 

@@ -84,12 +84,7 @@ impl Engine {
         }
     }
 
-    async fn start_visitor(
-        &self,
-        id: &str,
-        program: &[u8],
-    ) -> Result<(From, To), EngineError>
-    {
+    async fn start_visitor(&self, id: &str, program: &[u8]) -> Result<(From, To), EngineError> {
         let archive = archive(Visitor::PROGRAM, program)
             .map_err(|error| EngineError::Lost(error.to_string()))?;
         let options = UploadToContainerOptionsBuilder::default().path("/").build();
@@ -117,7 +112,12 @@ impl Engine {
     /// The engine's.
     pub async fn remove_running(&self, id: &str) -> Result<(), EngineError> {
         let options = RemoveContainerOptionsBuilder::default().force(true).v(true);
-        match within(LONG, self.docker.remove_container(id, Some(options.build()))).await {
+        match within(
+            LONG,
+            self.docker.remove_container(id, Some(options.build())),
+        )
+        .await
+        {
             Err(error) if error.is_missing() => Ok(()),
             other => other,
         }
