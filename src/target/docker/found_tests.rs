@@ -54,7 +54,15 @@ fn each_container_that_must_not_or_cannot_be_drilled_is_refused_with_what_to_do(
         },
     ];
     let said = refused.map(|each| unfit(&each).expect("a refusal"));
-    insta::assert_snapshot!(said.join("\n"), @"");
+    insta::assert_snapshot!(said.join("\n"), @r#"
+    pg does not say that it may be broken: add the label `firedrill/drillable: "true"` to it (under `labels:` in the Compose file)
+    pg does not say that it may be broken: add the label `firedrill/drillable: "true"` to it (under `labels:` in the Compose file)
+    pg is paused: docker unpause pg
+    pg is restarted again and again: docker logs pg
+    pg does not run: docker start pg
+    pg is removed when it stops (--rm), so that it could not be started again: make it without
+    pg has no address of its own (the host's network, or none): attach it to a bridge network
+    "#);
 }
 
 #[test]
@@ -190,7 +198,16 @@ async fn what_an_engine_cannot_be_drilled_for_is_refused_with_what_to_do() {
     said.push(refusal(&two("true", json!({ "Running": false })), by_label(2)).await);
     // Nobody listens at that address.
     said.push(refusal(&two("true", runs()), by_label(2)).await);
-    insta::assert_snapshot!(said.join("\n"), @"");
+    insta::assert_snapshot!(said.join("\n"), @r#"
+    reach the container engine at unix://SOCKET: it speaks API 1.40; firedrill needs 1.41 (Docker Engine 20.10) or newer: update the engine
+    find the nodes: Docker Engine 20.10.24 runs rootless, so that no container's address can be reached from outside; a drill could neither ask a node nor prove a cut: use an engine that runs as root
+    find the nodes: the label role=node matches no container and the target file declares 2; see what they carry: docker ps --all --format '{{.Names}} {{.Labels}}'
+    find the nodes: the label role=node matches 2 containers (pg-a, pg-b) and the target file declares 3; start the one that is missing, or count only those that there are
+    find the nodes: there is no container pg-a: docker ps --all lists them
+    find the nodes: pg-a does not say that it may be broken: add the label `firedrill/drillable: "true"` to it (under `labels:` in the Compose file); pg-b does not say that it may be broken: add the label `firedrill/drillable: "true"` to it (under `labels:` in the Compose file)
+    find the nodes: pg-a does not run: docker start pg-a; pg-b does not run: docker start pg-b
+    find the nodes: pg-a does not say who it is at Patroni's port 8008: Patroni's port is refused; see that Patroni runs in the container and that `patroni: { port: … }` is right
+    "#);
 }
 
 #[tokio::test]
