@@ -4,6 +4,7 @@ use super::acts::Done;
 use super::baseline::ENOUGH_ACKS;
 use super::gathered::Gathered;
 use super::timeline::node_in_name;
+use super::unseen::unseen_behind_a_cut;
 use crate::event::result::{
     Bounds, InDoubt, Isolated, Known, Ledger, LedgerChannel, Lost, LostRow,
 };
@@ -264,6 +265,13 @@ fn isolated(run: &Gathered, audited: &Audited) -> Known<Isolated> {
     }
     if let (0, Some(why)) = (count, &audited.loss_unjudged) {
         return Known::missing(why.clone());
+    }
+    let unseen = unseen_behind_a_cut(run);
+    if count == 0 && !unseen.is_empty() {
+        return Known::missing(format!(
+            "{} answered no probe of its own while it was cut off, so that nobody saw what it acknowledged there",
+            unseen.join(" and ")
+        ));
     }
     Known::Observed(Isolated {
         count,

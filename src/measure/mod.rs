@@ -32,6 +32,7 @@ pub mod story;
 mod story_tests;
 pub mod timeline;
 mod two_writers;
+mod unseen;
 mod waiting;
 mod warm;
 

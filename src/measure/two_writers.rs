@@ -8,6 +8,7 @@ use super::findings::OnChannel;
 use super::gathered::Gathered;
 use super::slot_store::{Part, Summary};
 use super::timeline::{Attempt, Timeline, node_in_name};
+use super::unseen::unseen_behind_a_cut;
 use crate::event::result::{TwoWriters, WriterPair};
 use crate::event::{ActKind, StackView, Stamp};
 use std::collections::{BTreeMap, BTreeSet};
@@ -281,7 +282,7 @@ fn flags(run: &Gathered) -> Vec<String> {
     flags
 }
 
-/// Nodes that were asked for their role and have no probe of their own.
+/// Nodes that were asked for their role and have no probe of their own, or none that saw them behind a cut.
 fn unprobed(run: &Gathered) -> Vec<String> {
     let probed: BTreeSet<&str> = run
         .channels
@@ -297,10 +298,11 @@ fn unprobed(run: &Gathered) -> Vec<String> {
         })
         .chain(run.acts.faults().map(|fault| fault.node.as_str()))
         .collect();
-    nodes
-        .difference(&probed)
-        .map(|node| (*node).to_owned())
-        .collect()
+    let never = nodes.difference(&probed).map(|node| (*node).to_owned());
+    let mut unprobed: Vec<String> = never.chain(unseen_behind_a_cut(run)).collect();
+    unprobed.sort();
+    unprobed.dedup();
+    unprobed
 }
 
 #[cfg(test)]

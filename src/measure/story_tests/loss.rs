@@ -121,3 +121,57 @@ fn where_the_application_may_commit_less_durably_only_a_proven_loss_counts() {
     assert_eq!(verdicts[1], unknown, "there may be more");
     assert_eq!(one.verdict, Verdict::Fail);
 }
+
+/// node-1 is cut off at 6.0 s and joined at 9.0 s; its own probes met this meanwhile.
+fn cut_off(inside: (Outcome, u64)) -> RunResult {
+    let at_most = |limit| Demand::AtMost {
+        limit,
+        at_risk_at_least: None,
+        skip_if_unobserved: false,
+    };
+    let story = Story::new()
+        .demands("isolated_commits", at_most(0))
+        .demands("two_writers", at_most(0))
+        .round(5_000, &[("node-1", 1)], Some("node-2"))
+        .act(ActKind::Fault, (1, "cut", "node-1"), (6_000, 6_100, 6_150))
+        .served((MEASURING, 6_050), "node-1", 1)
+        .every(
+            "node/node-1/pinned",
+            (MEASURING, 6_050),
+            GOOD,
+            Some(("node-1", 1)),
+        )
+        .every("node/node-2/pinned", (MEASURING, 6_700), RECOVERING, None)
+        .refused((6_050, 7_000))
+        .every("node/node-1/pinned", (6_200, 8_900), inside, None)
+        .every(
+            "node/node-2/pinned",
+            (6_700, 12_000),
+            GOOD,
+            Some(("node-2", 2)),
+        )
+        .served((7_000, 12_000), "node-2", 2)
+        .act(ActKind::Undo, (1, "cut", "node-1"), (9_000, 9_100, 9_200))
+        .round(9_300, &[("node-2", 2)], Some("node-1"));
+    finished(story)
+}
+
+/// Silence from behind a cut is no proof that nothing was acknowledged there.
+#[test]
+fn a_node_that_nobody_saw_behind_its_cut_is_not_observed() {
+    let verdicts = |result: &RunResult| {
+        ["isolated_commits", "two_writers"].map(|name| {
+            let mut all = result.objectives.iter();
+            all.find(|it| it.name == name).unwrap().verdict
+        })
+    };
+    let silent = cut_off((Outcome::Failed(ErrorClass::ConnectDeadline), 300));
+    let why = silent.ledger.isolated.why().unwrap_or_default();
+    assert!(why.contains("node-1 answered no probe of its own"), "{why}");
+    assert_eq!(verdicts(&silent), [Verdict::Unknown; 2]);
+    assert_eq!(silent.verdict, Verdict::Unknown);
+
+    let heard = cut_off((Outcome::Failed(ErrorClass::ReadOnly), 2_000));
+    assert_eq!(heard.ledger.isolated.observed().map(|it| it.count), Some(0));
+    assert_eq!(verdicts(&heard), [Verdict::Pass; 2]);
+}

@@ -1,0 +1,66 @@
+//! Which nodes were alive behind a cut while nobody inside them saw what they did.
+
+use super::gathered::Gathered;
+use super::timeline::node_in_name;
+use crate::event::slots::{ErrorClass, Outcome};
+use crate::event::{ActKind, Stamp};
+
+/// Nodes that may have taken writes while they were cut off, and whose own probes had no answer from the cut to
+/// its end: what such a node acknowledged there, and until when, nobody knows. A node that is killed or frozen
+/// acknowledges nothing meanwhile, so that nothing is missed of it.
+#[must_use]
+pub fn unseen_behind_a_cut(run: &Gathered) -> Vec<String> {
+    let mut unseen = Vec::new();
+    let cuts = run
+        .acts
+        .faults()
+        .filter(|fault| fault.name == "cut" && fault.role != "standby");
+    for cut in cuts {
+        let from = cut.struck_by();
+        let ends = [ActKind::Undo, ActKind::Release];
+        let ends = ends
+            .into_iter()
+            .filter_map(|kind| run.acts.of_fault(kind, cut.number));
+        let until = ends.map(|end| end.requested).min();
+        let until = until.unwrap_or_else(|| run.measured_until());
+        if !unseen.contains(&cut.node) && !answered(run, &cut.node, from, until) {
+            unseen.push(cut.node.clone());
+        }
+    }
+    unseen
+}
+
+/// Whether a node answered its own probes a question that was asked between two moments.
+fn answered(run: &Gathered, node: &str, from: Stamp, until: Stamp) -> bool {
+    let own = run.channels.values();
+    let mut own = own.filter(|channel| node_in_name(channel.name()) == Some(node));
+    own.any(|channel| {
+        let parts = channel.parts();
+        let parts = parts.filter(|part| !part.is_skipped(|summary| summary.last_sent < from));
+        parts.flat_map(|part| part.attempts()).any(|attempt| {
+            let slot = &attempt.slot;
+            slot.sent >= from && slot.sent <= until && is_answer(slot.outcome)
+        })
+    })
+}
+
+/// Whether an outcome is the server's own word.
+fn is_answer(outcome: Outcome) -> bool {
+    match outcome {
+        Outcome::Acknowledged
+        | Outcome::AcknowledgedLate
+        | Outcome::InRecovery
+        | Outcome::Stale => true,
+        Outcome::Failed(class) | Outcome::InDoubt(class) => matches!(
+            class,
+            ErrorClass::Auth
+                | ErrorClass::ReadOnly
+                | ErrorClass::Terminated
+                | ErrorClass::NotAccepting
+                | ErrorClass::TooManyConnections
+                | ErrorClass::ReplicationWarning
+                | ErrorClass::Sql(_)
+        ),
+        Outcome::NotSent => false,
+    }
+}
