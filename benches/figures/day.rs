@@ -319,6 +319,7 @@ fn began() -> RunBegan {
         drillable: true,
         nodes: vec![node("node-1", "primary"), node("node-2", "standby")],
         live: true,
+        unseen: false,
         capabilities: local::CAPABILITIES.to_vec(),
         failover: Failover::Automatic,
         control_period: Duration::from_millis(500),

@@ -22,6 +22,7 @@ fn facts() -> TargetFacts {
         drillable: true,
         nodes: (1..=NODES).map(node).collect(),
         live: true,
+        unseen: false,
         capabilities: CAPABILITIES.to_vec(),
         failover: Failover::Automatic,
         control_period: Duration::from_millis(500),

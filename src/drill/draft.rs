@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 pub const FIRST_DRILL: &str = "primary-crash";
 
 /// The targets that can be begun from, by name.
-const TARGETS: [(&str, &str); 4] = [
+const TARGETS: [(&str, &str); 5] = [
     ("local", include_str!("../../examples/local.target.yaml")),
     (
         "local-promote",
@@ -20,6 +20,7 @@ const TARGETS: [(&str, &str); 4] = [
         "local-sync",
         include_str!("../../examples/local-sync.target.yaml"),
     ),
+    ("docker", include_str!("../../examples/docker.target.yaml")),
     (
         "simulated",
         include_str!("../../examples/simulated.target.yaml"),

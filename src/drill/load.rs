@@ -315,7 +315,7 @@ pub fn check_target_text(source: &Arc<Source>) -> Result<CheckedTarget, Vec<Diag
                     "later",
                     format!(
                         "{kind} comes later: this version supports {}",
-                        target_file::KINDS.join(" and ")
+                        target_file::KINDS.join(", ")
                     ),
                 )
                 .at(source, key)

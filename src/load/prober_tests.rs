@@ -104,6 +104,7 @@ pub(super) async fn begin_with(
         name: name.clone(),
         probe: address.clone(),
         observe: address.clone(),
+        act: address.clone(),
     };
     let mut plan = plan(clock, writer, sessions, folder.path());
     plan.reader = Some(servers[servers.len() - 1].address());

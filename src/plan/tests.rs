@@ -297,8 +297,7 @@ fn everything_that_a_target_has_not_is_said_at_once() {
     10 │   - cut: { node: standby }
        ╰────
 
-     × cut needs what this target has not: a way to cut a node off from clients, a way to cut a node
-     │ off from the other nodes
+     × cut needs what this target has not: a way to cut a node off from everybody
        ╭─[drill.yaml:10:18]
      9 │   - freeze: { node: primary }
     10 │   - cut: { node: standby }
@@ -306,8 +305,7 @@ fn everything_that_a_target_has_not_is_said_at_once() {
     11 │   - cut: { node: sync_standby }
        ╰────
 
-     × cut needs what this target has not: a way to cut a node off from clients, a way to cut a node
-     │ off from the other nodes
+     × cut needs what this target has not: a way to cut a node off from everybody
        ╭─[drill.yaml:11:18]
     10 │   - cut: { node: standby }
     11 │   - cut: { node: sync_standby }

@@ -54,7 +54,7 @@ type StandbyRow = (
 );
 
 /// The statement that tells everything of a node.
-fn whole_statement() -> Statement<'static> {
+pub(crate) fn whole_statement() -> Statement<'static> {
     let sql = STANDING.replace("%s", STANDBYS);
     Statement::new(sql, Asks::Standing { standbys: true })
 }

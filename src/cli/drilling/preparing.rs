@@ -43,12 +43,13 @@ pub fn plan_ahead(request: Request, terminal: &Terminal) -> Result<Ahead, Failur
     match compile(&request.drill, &facts, request.seed) {
         Ok(plan) => {
             asking::answerable(&plan.steps, &request.answers, request.no_input)?;
+            // A password that is nowhere is said before anybody is asked.
+            let settings = Settings::of(&request.target)?;
             terminal.say(preview(&plan.record, &facts, request.seed).trim_end());
             if !request.agreed && !agreed(terminal, request.no_input)? {
                 terminal.say("called off; nothing was touched");
                 return Ok(Ahead::Over(Exit::Interrupted));
             }
-            let settings = Settings::of(&request.target)?;
             Ok(Ahead::Planned(Box::new(request), settings))
         }
         Err(refusals) => refuse(request, &facts, &refusals, terminal).map(Ahead::Over),

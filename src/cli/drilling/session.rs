@@ -6,11 +6,11 @@ use crate::cli::failure::Failure;
 use crate::cli::kinds::KINDS;
 use crate::clock::Clock;
 use crate::executor::run_folder::RunFolder;
-use crate::target::Target;
 #[cfg(feature = "docker")]
-use crate::target::docker::{DockerSettings, DockerTarget, Found};
+use crate::target::docker::{Candidates, DockerSettings, DockerTarget, Facts, Found};
 use crate::target::local::{LocalTarget, Progress};
 use crate::target::simulated::SimulatedTarget;
+use crate::target::{Target, TargetError};
 use crate::undo::journal::{How, Journal, Opened};
 use crate::undo::journal_owner::JournalOwner;
 use crate::undo::open_runs::Registry;
@@ -38,6 +38,9 @@ pub struct Session {
     /// Containers that were looked at and not taken yet.
     #[cfg(feature = "docker")]
     found: Option<Found>,
+    /// How containers were found, for giving back what a run that never began took of them.
+    #[cfg(feature = "docker")]
+    containers: Option<Facts>,
     seed: u64,
     made: u32,
     target: Option<Arc<dyn Target>>,
@@ -134,6 +137,8 @@ impl Session {
             cluster: None,
             #[cfg(feature = "docker")]
             found: None,
+            #[cfg(feature = "docker")]
+            containers: None,
             seed,
             made,
             target: None,
@@ -171,6 +176,8 @@ impl Session {
             cluster: Some(cluster),
             #[cfg(feature = "docker")]
             found: None,
+            #[cfg(feature = "docker")]
+            containers: None,
             seed,
             made,
             target: None,
@@ -186,9 +193,11 @@ impl Session {
         seed: u64,
     ) -> Result<Self, Failure> {
         let clock = Clock::start();
-        let found = Found::look(settings).await?;
-        let identity = found.facts.identity();
+        let candidates = Candidates::find(settings).await?;
+        let identity = candidates.identity();
+        // What an unfinished run left would be refused as well, and for the wrong reason.
         refuse_unfinished(registry, &identity)?;
+        let found = Found::look(candidates, settings).await?;
         let facts = serde_json::to_value(&found.facts).unwrap_or_default();
         let opened = Opened::by_this_process(&folder.run, "docker", &identity, facts, clock);
         let watchdog = watchdog::spawn(&folder.path)
@@ -210,6 +219,7 @@ impl Session {
             journal: Some(journal),
             watchdog: Some(watchdog),
             cluster: None,
+            containers: Some(found.facts.clone()),
             found: Some(found),
             seed,
             made,
@@ -283,7 +293,7 @@ impl Session {
         let removed = match (self.target.take(), &self.cluster) {
             (Some(target), _) => target.close().await,
             (None, Some(cluster)) => crate::target::local::sweep(cluster, &self.folder.run).await,
-            (None, None) => Ok("nothing was made".to_owned()),
+            (None, None) => self.give_back().await,
         };
         let mut journal = match self.journal.take() {
             Some(journal) => journal,
@@ -312,6 +322,23 @@ impl Session {
             let _ = std::fs::remove_dir_all(&self.folder.path);
         }
         Ok(())
+    }
+
+    /// Gives back what was taken of containers, where the taking itself was cut off.
+    #[cfg(feature = "docker")]
+    async fn give_back(&self) -> Result<String, TargetError> {
+        match &self.containers {
+            Some(facts) => {
+                let target = DockerTarget::again(facts.clone(), &self.folder.run).await?;
+                target.close().await
+            }
+            None => Ok("nothing was made".to_owned()),
+        }
+    }
+
+    #[cfg(not(feature = "docker"))]
+    async fn give_back(&self) -> Result<String, TargetError> {
+        Ok("nothing was made".to_owned())
     }
 
     /// Ends the session of a run whose execution has ended; says whether its journal is closed.

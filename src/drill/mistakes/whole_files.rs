@@ -115,12 +115,12 @@ proptest::proptest! {
 
 #[test]
 fn target_of_a_later_kind() {
-    insta::assert_snapshot!(target("version: 1\ndocker:\n  drillable: true\n"), @"
-     × docker comes later: this version supports local and simulated
+    insta::assert_snapshot!(target("version: 1\nkubernetes:\n  drillable: true\n"), @"
+     × kubernetes comes later: this version supports local, docker, simulated
       ╭─[my.target.yaml:2:1]
     1 │ version: 1
-    2 │ docker:
-      · ──────
+    2 │ kubernetes:
+      · ──────────
     3 │   drillable: true
       ╰────
      help: without a target file, drills run on a throw-away cluster on this machine

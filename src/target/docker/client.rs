@@ -142,6 +142,8 @@ pub struct Container {
     pub labels: BTreeMap<String, String>,
     /// The networks that it is attached to, by name.
     pub networks: BTreeMap<String, Attachment>,
+    /// Names that somebody wrote down for it, as `NAME:ADDRESS`.
+    pub extra_hosts: Vec<String>,
     /// How long the engine waits after the first signal of a stop, where it says.
     pub stop_timeout: Option<u64>,
 }
@@ -540,6 +542,7 @@ fn described(said: ContainerInspectResponse) -> Container {
         pid: state.pid.unwrap_or_default(),
         started_at: state.started_at.unwrap_or_default(),
         auto_remove: host.auto_remove.unwrap_or_default(),
+        extra_hosts: host.extra_hosts.unwrap_or_default(),
         policy: Policy {
             name: name.to_owned(),
             retries: policy.maximum_retry_count.unwrap_or_default(),

@@ -48,9 +48,8 @@ impl Facts {
     /// By which an open journal on the same containers is found again.
     #[must_use]
     pub fn identity(&self) -> String {
-        let mut ids: Vec<&str> = self.nodes.iter().map(|node| short(&node.id)).collect();
-        ids.sort_unstable();
-        format!("docker:{}:{}", self.engine_id, ids.join(","))
+        let ids = self.nodes.iter().map(|node| node.id.as_str());
+        identity(&self.engine_id, ids)
     }
 
     /// The networks that traffic of clients, or of the other nodes, comes by at a node.
@@ -63,6 +62,14 @@ impl Facts {
             (Some((_, peers)), CutFrom::Peers) => vec![peers.clone()],
         }
     }
+}
+
+/// The identity of the cluster that these containers are.
+#[must_use]
+pub(super) fn identity<'a>(engine: &str, containers: impl Iterator<Item = &'a str>) -> String {
+    let mut ids: Vec<&str> = containers.map(short).collect();
+    ids.sort_unstable();
+    format!("docker:{engine}:{}", ids.join(","))
 }
 
 /// The first twelve digits of an id, as the engine's own programs print it.

@@ -1,9 +1,9 @@
 //! Which containers are the nodes, and whether they may be drilled. It only looks, and refuses with what to do.
 
 use super::client::{Container, Engine};
-use super::facts::{Facts, NodeFacts};
+use super::facts::{self, Facts, NodeFacts};
 use super::lock;
-use super::place::{self, Surroundings};
+use super::place::{self, Place, Surroundings};
 use super::settings::DockerSettings;
 use crate::role::patroni;
 use crate::target::TargetError;
@@ -33,14 +33,20 @@ pub struct Found {
     pub(super) settings: patroni::Settings,
 }
 
-impl Found {
-    /// Looks for the nodes.
+/// The containers that the file means, before anything is asked of them.
+#[derive(Debug)]
+pub struct Candidates {
+    engine: Engine,
+    place: Place,
+    containers: Vec<Container>,
+}
+
+impl Candidates {
+    /// Looks for them.
     ///
     /// # Errors
-    /// When the engine cannot be used, or the containers are not those that the file promises, or must not or
-    /// cannot be drilled as they are; the text says which and what to do.
-    pub async fn look(settings: &DockerSettings) -> Result<Self, TargetError> {
-        let refused = |why: String| TargetError::new("find the nodes", why);
+    /// When the engine cannot be used, or has not the containers that the file promises.
+    pub async fn find(settings: &DockerSettings) -> Result<Self, TargetError> {
         let place = place::find(settings.engine.as_deref(), &Surroundings::of_process())
             .map_err(|why| TargetError::new("find the container engine", why))?;
         let engine = Engine::connect(&place).await?;
@@ -52,11 +58,45 @@ impl Found {
             )));
         }
         let mut containers = candidates(&engine, settings).await?;
-        containers.sort_by(|a, b| natural(&a.name).cmp(&natural(&b.name)));
+        containers.sort_by_key(|container| natural(&container.name));
         if !settings.nodes.names.is_empty() {
             let order = |name: &str| settings.nodes.names.iter().position(|each| each == name);
             containers.sort_by_key(|each| order(&each.name));
         }
+        Ok(Self {
+            engine,
+            place,
+            containers,
+        })
+    }
+
+    /// By which an open journal on the same containers is found again.
+    #[must_use]
+    pub fn identity(&self) -> String {
+        let ids = self.containers.iter().map(|each| each.id.as_str());
+        facts::identity(&self.engine.id, ids)
+    }
+}
+
+fn refused(why: String) -> TargetError {
+    TargetError::new("find the nodes", why)
+}
+
+impl Found {
+    /// Looks at the nodes.
+    ///
+    /// # Errors
+    /// When a container must not or cannot be drilled as it is, or they are no cluster; the text says which and
+    /// what to do.
+    pub async fn look(
+        candidates: Candidates,
+        settings: &DockerSettings,
+    ) -> Result<Self, TargetError> {
+        let Candidates {
+            engine,
+            place,
+            containers,
+        } = candidates;
         let wrong: Vec<String> = containers.iter().filter_map(unfit).collect();
         if !wrong.is_empty() {
             return Err(refused(wrong.join("; ")));
@@ -147,7 +187,6 @@ async fn candidates(
     engine: &Engine,
     settings: &DockerSettings,
 ) -> Result<Vec<Container>, TargetError> {
-    let refused = |why: String| TargetError::new("find the nodes", why);
     let nodes = &settings.nodes;
     let mut containers = Vec::new();
     let by = if !nodes.names.is_empty() {

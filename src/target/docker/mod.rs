@@ -9,6 +9,7 @@
 //! | facts.rs | how they were found, as the journal keeps it |
 //! | lock.rs | one drill at a time |
 //! | access.rs | the ways into single nodes |
+//! | taking.rs | the cluster taken for a run, or reached again |
 //! | docker_target.rs | the target that drills see |
 //! | sight.rs, watcher.rs | who leads, by Patroni's word |
 //! | power.rs, processes.rs, network.rs, recovery.rs | what faults and recovery ask of it |
@@ -19,6 +20,8 @@ mod access;
 mod client;
 mod docker_target;
 mod facts;
+#[cfg(test)]
+mod fake_engine;
 mod found;
 mod lock;
 mod network;
@@ -28,9 +31,10 @@ mod processes;
 mod recovery;
 mod settings;
 mod sight;
+mod taking;
 mod watcher;
 
 pub use docker_target::DockerTarget;
 pub use facts::Facts;
-pub use found::Found;
+pub use found::{Candidates, Found};
 pub use settings::{As, DockerSettings};

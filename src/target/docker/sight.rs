@@ -13,6 +13,9 @@ use futures_util::future::join_all;
 use std::time::Duration;
 use tokio::time::Instant;
 
+/// How long a login is waited for once Patroni has answered.
+const BESIDE: Duration = Duration::from_millis(300);
+
 #[async_trait]
 impl Sight for DockerTarget {
     async fn see(&self, clock: Clock, deadline: Duration) -> ClusterSeen {
@@ -48,6 +51,43 @@ impl DockerTarget {
             return silent(why);
         }
         let left = || until.saturating_duration_since(Instant::now());
+        if !self.has_ways() {
+            return self.by_patroni(node, left()).await;
+        }
+        let by_sql = self.by_sql(node, left());
+        tokio::pin!(by_sql);
+        let mut told = None;
+        let patroni = {
+            let by_patroni = self.by_patroni(node, left());
+            tokio::pin!(by_patroni);
+            loop {
+                tokio::select! {
+                    said = &mut by_patroni => break said,
+                    said = &mut by_sql, if told.is_none() => told = Some(said),
+                }
+            }
+        };
+        let postgresql = match told {
+            Some(told) => told,
+            // Where Patroni has answered, a login that hangs is not waited for to the end.
+            None => {
+                let wait = match patroni {
+                    Standing::Silent { .. } => left(),
+                    _ => left().min(BESIDE),
+                };
+                let late = || silent("no answer by SQL".to_owned());
+                tokio::time::timeout(wait, by_sql)
+                    .await
+                    .unwrap_or_else(|_| late())
+            }
+        };
+        together(patroni, postgresql)
+    }
+
+    /// What the node's Patroni says that it is.
+    async fn by_patroni(&self, node: &Node, deadline: Duration) -> Standing {
+        let until = Instant::now() + deadline;
+        let left = || until.saturating_duration_since(Instant::now());
         let (first, port) = (self.clients_network(), self.facts.patroni_port);
         let mut why = "it is on no network".to_owned();
         for address in node.addresses.all(first) {
@@ -62,14 +102,14 @@ impl DockerTarget {
                 Err(error) => why = error,
             }
         }
-        if self.has_ways() && !left().is_zero() {
-            let mut held = Held::new(self.observe_access(&node.facts.name));
-            let told = sql::ask_standing(&mut held, &sql::short_statement(), left()).await;
-            if !matches!(told, Standing::Silent { .. }) {
-                return told;
-            }
-        }
-        silent(why)
+        Standing::Silent { why }
+    }
+
+    /// What PostgreSQL itself says that the node is.
+    async fn by_sql(&self, node: &Node, deadline: Duration) -> Standing {
+        let mut held = Held::new(self.observe_access(&node.facts.name));
+        let told = sql::ask_standing(&mut held, &sql::whole_statement(), deadline).await;
+        self.by_nodes(told)
     }
 
     /// The network by which a node is asked first.
@@ -88,6 +128,16 @@ impl DockerTarget {
             }
         }
         standing
+    }
+}
+
+/// One node by both: PostgreSQL's own words have more in them, and where the two differ it takes writes if either
+/// says so, because what is taken for a standby may be let go.
+fn together(patroni: Standing, postgresql: Standing) -> Standing {
+    match (patroni, postgresql) {
+        (patroni, Standing::Silent { .. }) => patroni,
+        (patroni @ Standing::Primary { .. }, Standing::Standby { .. }) => patroni,
+        (_, postgresql) => postgresql,
     }
 }
 
@@ -170,6 +220,22 @@ mod tests {
             Standing::Standby { timeline, .. } => timeline,
             _ => None,
         }
+    }
+
+    #[test]
+    fn whoever_says_that_a_node_takes_writes_is_believed() {
+        let silent = || Standing::Silent {
+            why: "no answer".to_owned(),
+        };
+        assert_eq!(together(silent(), standby(true)), standby(true));
+        assert_eq!(together(standby(true), silent()), standby(true));
+        assert_eq!(together(silent(), silent()), silent());
+        assert_eq!(together(primary(1, &[]), standby(true)), primary(1, &[]));
+        assert_eq!(together(standby(true), primary(1, &[])), primary(1, &[]));
+        assert_eq!(
+            together(primary(1, &[]), primary(2, &["b"])),
+            primary(2, &["b"])
+        );
     }
 
     #[test]

@@ -1,0 +1,328 @@
+//! Takes a cluster in containers for a run, or reaches it again after a run that died.
+
+use super::access::{Access, Addresses};
+use super::client::Engine;
+use super::docker_target::{DockerTarget, Node, Ways, addresses};
+use super::facts::Facts;
+use super::found::Found;
+use super::settings::{As, DockerSettings};
+use super::{lock, power, processes, watcher};
+use crate::clock::Clock;
+use crate::event::TargetRecord;
+use crate::event::cluster::{ClusterSeen, Standing};
+use crate::role::patroni;
+use crate::role::sql::ClusterEye;
+use crate::sql::Session;
+use crate::target::local::emitter_slot::EmitterSlot;
+use crate::target::{Capability, Sight as _, Target as _, TargetError};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a node may take to answer one question.
+const ASK: Duration = Duration::from_secs(3);
+
+impl DockerTarget {
+    /// Takes the cluster for a run: its lock, and ways into its nodes. The caller has journaled the facts.
+    ///
+    /// # Errors
+    /// When another run has it, or a node cannot be reached.
+    pub async fn take(
+        found: Found,
+        settings: &DockerSettings,
+        run: &str,
+        clock: Clock,
+    ) -> Result<Self, TargetError> {
+        let Found {
+            engine,
+            facts,
+            image,
+            versions,
+            settings: config,
+        } = found;
+        lock::take(&engine, &facts.lock, &image, run).await?;
+        let lock = facts.lock.clone();
+        let mut target = Self::on(engine, facts, run);
+        target.patroni_login.clone_from(&settings.patroni_login);
+        target.control_period = Duration::from_secs(config.ttl.max(config.loop_wait));
+        let opened = match target.is_as_journaled().await {
+            Ok(()) => target.open(settings, versions, &config, clock).await,
+            changed => changed,
+        };
+        match opened {
+            Ok(()) => Ok(target),
+            Err(error) => {
+                // The first error decides; a lock that stays names its run.
+                let _ = lock::give_back(&target.engine, &lock, run).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Reaches a cluster again by what a journal kept, with no password: enough to put back what was changed.
+    ///
+    /// # Errors
+    /// When the engine cannot be reached, or is another one, or a container is gone.
+    pub async fn again(facts: Facts, run: &str) -> Result<Self, TargetError> {
+        let engine = Engine::connect(&facts.engine).await?;
+        if engine.id != facts.engine_id {
+            return Err(TargetError::new(
+                format!("reach the engine of run {run} again"),
+                format!(
+                    "at {} is another engine by now ({} instead of {}): name the right one by its socket",
+                    facts.engine, engine.id, facts.engine_id
+                ),
+            ));
+        }
+        let target = Self::on(engine, facts, run);
+        for node in &target.nodes {
+            // A node that is gone for good is found missing by its own undo; the others are put back.
+            match target.inspect(node).await {
+                Err(error) if !error.is_missing() => {
+                    return Err(TargetError::new(
+                        format!("look at {}", node.facts.name),
+                        error,
+                    ));
+                }
+                _ => {}
+            }
+        }
+        Ok(target)
+    }
+
+    fn on(engine: Engine, facts: Facts, run: &str) -> Self {
+        let nodes = facts.nodes.iter().map(|facts| Node {
+            facts: facts.clone(),
+            addresses: Arc::new(Addresses::default()),
+            operation: tokio::sync::Mutex::new(()),
+        });
+        let nodes: Vec<Node> = nodes.collect();
+        for node in &nodes {
+            node.addresses.set(addresses(&node.facts.networks));
+        }
+        Self {
+            engine,
+            facts,
+            nodes,
+            emitter: EmitterSlot::default(),
+            patroni_login: None,
+            run: run.to_owned(),
+            capabilities: Vec::new(),
+            // Until Patroni was asked: its own default lease.
+            control_period: Duration::from_secs(30),
+            record: None,
+            ways: None,
+            watching: None,
+        }
+    }
+
+    async fn open(
+        &mut self,
+        settings: &DockerSettings,
+        versions: Vec<(String, String)>,
+        config: &patroni::Settings,
+        clock: Clock,
+    ) -> Result<(), TargetError> {
+        let clients = self
+            .facts
+            .networks
+            .as_ref()
+            .map(|(clients, _)| clients.clone());
+        let where_now: Vec<_> = self
+            .nodes
+            .iter()
+            .map(|node| Arc::clone(&node.addresses))
+            .collect();
+        let sockets = Access::open(&self.run, self.facts.port, clients.as_deref(), &where_now)?;
+        // Whoever may do nothing else may still end sessions of its own.
+        let acting = settings.act.as_ref().unwrap_or(&settings.probe);
+        let mut ways = BTreeMap::new();
+        for (number, node) in self.nodes.iter().enumerate() {
+            let host = sockets.host(number);
+            let way = |of: &As| {
+                settings
+                    .address(of, &node.facts.name, &host, sockets.port())
+                    .map_err(|error| {
+                        TargetError::new(format!("log in at {}", node.facts.name), error)
+                    })
+            };
+            let roles = [way(&settings.probe)?, way(&settings.observe)?, way(acting)?];
+            ways.insert(node.facts.name.clone(), roles);
+        }
+        let application = format!("firedrill-{}", self.run);
+        for way in ways.values_mut().flatten() {
+            way.application.clone_from(&application);
+        }
+        self.ways = Some(Ways {
+            writer: settings.writer.clone(),
+            reader: settings.reader.clone(),
+            nodes: ways,
+            probe: settings.probe.user.clone(),
+            _sockets: sockets,
+        });
+        if settings.compare {
+            self.compare(clock).await?;
+        }
+        self.capabilities = self.able(settings.act.is_some()).await?;
+        let durability = self.durability(config).await;
+        self.record = Some(self.describe(versions, config, durability));
+        self.watching = Some(watcher::Watcher::start(self, clock));
+        Ok(())
+    }
+
+    /// What was looked at before the lock was taken may have been in the hands of another run, whose changes must not
+    /// be taken for how things are.
+    async fn is_as_journaled(&self) -> Result<(), TargetError> {
+        for node in &self.nodes {
+            if let Some(what) = self.altered(&node.facts.name).await? {
+                return Err(TargetError::new(
+                    "take the containers",
+                    format!(
+                        "{} has changed since it was looked at ({what}): try again",
+                        node.facts.name
+                    ),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Patroni and PostgreSQL must agree about who leads before anything is broken.
+    async fn compare(&self, clock: Clock) -> Result<(), TargetError> {
+        let by_sql = ClusterEye::new(self, clock, ASK).look().await;
+        let by_patroni = self.see(clock, ASK).await;
+        let names = |seen: &ClusterSeen| {
+            seen.primaries()
+                .map(|(name, _)| name.to_owned())
+                .collect::<Vec<_>>()
+        };
+        let (sql, patroni) = (names(&by_sql), names(&by_patroni));
+        let asked = by_sql
+            .nodes
+            .iter()
+            .any(|node| !matches!(node.standing, Standing::Silent { .. }));
+        if !asked || sql == patroni {
+            // That no node lets anybody in is preflight's to say, with what each answered.
+            return Ok(());
+        }
+        let said = |names: &[String]| match names {
+            [] => "nobody".to_owned(),
+            some => some.join(" and "),
+        };
+        Err(TargetError::new(
+            "compare the roles",
+            format!(
+                "Patroni names {} as primary, PostgreSQL itself {}: see patronictl list, and drill when both agree",
+                said(&patroni),
+                said(&sql)
+            ),
+        ))
+    }
+
+    /// What it can, asked of the containers themselves.
+    async fn able(&self, may_act: bool) -> Result<Vec<Capability>, TargetError> {
+        let mut able = vec![
+            Capability::Power,
+            Capability::CutAll,
+            Capability::SwitchOver,
+            Capability::OtherClients,
+            Capability::Commands,
+        ];
+        if self.facts.networks.is_some() {
+            able.extend([Capability::CutClients, Capability::CutPeers]);
+        }
+        if may_act {
+            able.extend([Capability::Act, Capability::Statements]);
+        }
+        let mut signals = true;
+        let mut restarts = true;
+        for node in &self.nodes {
+            signals &= processes::can_signal(&self.engine, &node.facts.id).await;
+            let container = self.look_at(node).await?;
+            restarts &= container.policy.restarts() && power::may_crash(&container);
+        }
+        if signals {
+            able.push(Capability::Processes);
+        }
+        if restarts {
+            able.push(Capability::Restarts);
+        }
+        Ok(able)
+    }
+
+    /// What a commit means here, as the primary has it.
+    async fn durability(&self, config: &patroni::Settings) -> Vec<(String, String)> {
+        let pair = |name: &str, value: String| (name.to_owned(), value);
+        let mut said = vec![pair(
+            "Patroni synchronous_mode",
+            match config.synchronous_mode_strict {
+                true => format!("{}, strict", config.synchronous_mode),
+                false => config.synchronous_mode.clone(),
+            },
+        )];
+        let seen = self.see(Clock::start(), ASK).await;
+        let Some((leader, _)) = seen.leader() else {
+            return said;
+        };
+        let sql = "select name, setting from pg_catalog.pg_settings where name in \
+                   ('fsync', 'synchronous_commit', 'synchronous_standby_names') order by name";
+        let asked = async {
+            let session = Session::connect(&self.observe_access(leader), ASK)
+                .await
+                .ok()?;
+            session.query(sql, ASK).await.ok()
+        };
+        let rows = asked.await.map(|answer| answer.rows).unwrap_or_default();
+        for row in rows {
+            if let [Some(name), value] = row.as_slice() {
+                let value = value.clone().filter(|value| !value.is_empty());
+                said.push(pair(
+                    name,
+                    value.unwrap_or_else(|| "empty (asynchronous)".to_owned()),
+                ));
+            }
+        }
+        said
+    }
+
+    fn describe(
+        &self,
+        versions: Vec<(String, String)>,
+        config: &patroni::Settings,
+        durability: Vec<(String, String)>,
+    ) -> TargetRecord {
+        let seconds = |name: &str, value: u64| (name.to_owned(), format!("{value} s"));
+        let mut timers = vec![
+            seconds("Patroni ttl", config.ttl),
+            seconds("Patroni loop_wait", config.loop_wait),
+            seconds("Patroni retry_timeout", config.retry_timeout),
+            seconds(
+                "Patroni primary_start_timeout",
+                config.primary_start_timeout,
+            ),
+        ];
+        if let Some(bytes) = config.maximum_lag_on_failover {
+            timers.push((
+                "Patroni maximum_lag_on_failover".to_owned(),
+                format!("{bytes} bytes"),
+            ));
+        }
+        if config.failsafe_mode {
+            timers.push(("Patroni failsafe_mode".to_owned(), "on".to_owned()));
+        }
+        let writer = self.ways.as_ref().map(|ways| ways.writer.to_string());
+        TargetRecord {
+            kind: "docker".to_owned(),
+            identity: self.facts.identity(),
+            versions,
+            timers,
+            durability,
+            stand_ins: Vec::new(),
+            path: format!(
+                "client on this machine, {}, node; single nodes by their containers' own addresses",
+                writer.unwrap_or_default()
+            ),
+            control_period_ms: u64::try_from(self.control_period.as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+}
