@@ -5,6 +5,7 @@
 //! | folder | what is tested |
 //! |---|---|
 //! | structure.rs | the source keeps the shape that CONTRIBUTING.md promises |
+//! | docker/ | the program on a cluster in containers, where one runs |
 //! | documents/ | README, help and tables say what the program does |
 //! | drill_files/ | wrong files are refused, with a message that helps |
 //! | local/ | the program on a real throw-away cluster |
@@ -22,6 +23,7 @@
     reason = "a test may end in the middle, and says what it measured"
 )]
 
+mod docker;
 mod documents;
 mod drill_files;
 mod interrupted;

@@ -309,6 +309,8 @@ fn each_foreign_client_is_known_to_one_file() {
         ("tokio_postgres", "src/sql/wire.rs"),
         ("miette", "src/drill/diagnostic.rs"),
         ("cel::", "src/condition.rs"),
+        ("bollard::", "src/target/docker/client.rs"),
+        ("hyper::", "src/load/http.rs"),
     ] {
         for source in sources("src") {
             let knows = source.code().match_indices(client).any(|(at, _)| {

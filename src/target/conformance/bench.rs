@@ -22,6 +22,9 @@ pub(super) struct Bench {
     pub(super) run: String,
     pub(super) folder: tempfile::TempDir,
     pub(super) journal: JournalOwner,
+    /// Who led when it began, and the first of those that followed.
+    pub(super) primary: String,
+    pub(super) standby: String,
     clock: Clock,
     guard: Guard,
     emitter: Emitter,
@@ -44,7 +47,9 @@ impl Bench {
         let identity = format!("{kind}:{run}");
         let facts = fixture.journal_facts(&run);
         let opened = Opened::by_this_process(&run, kind, &identity, facts, Clock::start());
-        Some(Self {
+        let mut bench = Self {
+            primary: String::new(),
+            standby: String::new(),
             journal: JournalOwner::create(folder.path(), opened).unwrap(),
             target,
             run,
@@ -52,7 +57,19 @@ impl Bench {
             clock,
             guard: Guard::new(),
             emitter: Emitter::channel().0,
-        })
+        };
+        let seen = bench.whole("at the start").await;
+        bench.primary = seen.leader().expect("a leader").0.to_owned();
+        let mut others = bench.target.nodes();
+        others.retain(|node| *node != bench.primary);
+        bench.standby = others.into_iter().next().expect("a standby");
+        Some(bench)
+    }
+
+    /// Whether the target can do what a fault needs.
+    pub(super) fn can(&self, fault: &dyn Fault) -> bool {
+        let able = self.target.capabilities();
+        fault.needs().iter().all(|need| able.contains(need))
     }
 
     pub(super) async fn seen(&self) -> ClusterSeen {
@@ -71,7 +88,7 @@ impl Bench {
         met: impl Fn(&ClusterSeen) -> bool,
     ) -> ClusterSeen {
         let mut seen = self.seen().await;
-        for _ in 0..300 {
+        for _ in 0..900 {
             if met(&seen) {
                 return seen;
             }
@@ -134,7 +151,7 @@ impl Bench {
             number: 99,
             step: "action",
             evidence: self.folder.path(),
-            within: Duration::from_secs(30),
+            within: Duration::from_secs(60),
         }
     }
 

@@ -13,6 +13,10 @@ use crate::undo::journal::How;
 
 /// Whatever took it away, and a switch-over at the end.
 pub(super) async fn behind_the_new_one(fixture: &dyn Fixture) {
+    if fixture.by_hand().failover == Failover::Automatic {
+        // Nobody but the stack promotes: it is left to do so below.
+        return;
+    }
     let Some(mut bench) = Bench::start(fixture, "failovers", BY_HAND).await else {
         return;
     };
@@ -38,7 +42,8 @@ pub(super) async fn behind_the_new_one(fixture: &dyn Fixture) {
     bench.close(fixture).await;
 }
 
-/// The stack promotes by itself; the undo finds another leader and does not fight it.
+/// The stack promotes by itself, whatever took the primary away; the undo finds another leader and does not fight
+/// it. A switch-over at the end.
 pub(super) async fn by_the_stack(fixture: &dyn Fixture) {
     let wanted = Wanted {
         failover: Failover::Automatic,
@@ -47,18 +52,27 @@ pub(super) async fn by_the_stack(fixture: &dyn Fixture) {
     let Some(mut bench) = Bench::start(fixture, "stack", wanted).await else {
         return;
     };
-    bench.strike(&kill("node-1")).await;
-    let what = "another node leads a newer timeline";
-    let met = |seen: &crate::event::cluster::ClusterSeen| {
-        let leader = seen.leader();
-        leader.is_some_and(|(node, timeline)| node != "node-1" && timeline > 1)
-    };
-    let leader = bench
-        .until(what, met)
-        .await
-        .leader()
-        .map(|(node, _)| node.to_owned());
-    assert_eq!(bench.undo(what).await, How::Undone);
-    assert_eq!(Some(bench.leader().await), leader);
+    for turn in 0..3 {
+        let old = bench.leader().await;
+        let fault: Box<dyn Fault> = match turn {
+            0 => Box::new(kill(&old)),
+            1 => Box::new(freeze(&old, FreezeScope::All)),
+            _ => Box::new(cut(&old, CutFrom::All)),
+        };
+        let before = bench.seen().await.leader().expect("a leader").1;
+        bench.strike(fault.as_ref()).await;
+        let what = format!("{fault:?}: another node leads a newer timeline");
+        let met = |seen: &crate::event::cluster::ClusterSeen| {
+            let leader = seen.leader();
+            leader.is_some_and(|(node, timeline)| node != old && timeline > before)
+        };
+        let seen = bench.until(&what, met).await;
+        let leader = seen.leader().map(|(node, _)| node.to_owned());
+        assert_eq!(bench.undo(&what).await, How::Undone, "{what}");
+        assert_eq!(Some(bench.leader().await), leader, "{what}");
+    }
+    let switched = switch_over(&bench.acting(), None).await.unwrap();
+    assert_ne!(switched.from, switched.to);
+    bench.whole("after the switch-over").await;
     bench.close(fixture).await;
 }

@@ -11,6 +11,12 @@ use crate::target::{Failover, Target};
 use async_trait::async_trait;
 use std::sync::Arc;
 
+#[cfg(feature = "docker")]
+pub(super) use containers::Docker;
+
+#[cfg(feature = "docker")]
+mod containers;
+
 fn in_file(failover: Failover) -> FailoverFile {
     match failover {
         Failover::Automatic => FailoverFile::Automatic,

@@ -40,6 +40,11 @@ pub(super) trait Fixture: Sync {
     fn kind(&self) -> &'static str;
     /// What a plan knows of such a target from its file alone.
     fn facts(&self, wanted: Wanted) -> TargetFacts;
+    /// What a check gets that wants two nodes of which nobody else promotes one: where a stack always fails over,
+    /// a cluster that it fails over.
+    fn by_hand(&self) -> Wanted {
+        bench::BY_HAND
+    }
     /// The clock of a run on it.
     fn clock(&self) -> Clock;
     /// A whole cluster for a run of this id; `None` where none can run here, which it has said.
@@ -95,3 +100,10 @@ conforms!(
     worker_threads = 2
 );
 conforms!(simulated, fixtures::Simulated, start_paused = true);
+#[cfg(feature = "docker")]
+conforms!(
+    docker,
+    fixtures::Docker,
+    flavor = "multi_thread",
+    worker_threads = 2
+);

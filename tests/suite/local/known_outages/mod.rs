@@ -244,7 +244,7 @@ async fn break_and_measure(count: usize) -> Made {
     let plan = load_plan(&run, clock, &target, &link, folder.path());
     let act = target.act_access(NODE);
     ledger_table::prepare(&act, &server.user).await.unwrap();
-    ledger_table::wait_everywhere(&plan.observed(), BASELINE)
+    ledger_table::wait_everywhere(&plan.probed(), BASELINE)
         .await
         .unwrap();
 

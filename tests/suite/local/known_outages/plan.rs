@@ -48,7 +48,8 @@ pub fn load_plan(
             .into_iter()
             .map(|name| NodeAccess {
                 probe: target.probe_access(&name),
-                observe: target.act_access(&name),
+                observe: target.observe_access(&name),
+                act: target.act_access(&name),
                 name,
             })
             .collect(),

@@ -1,0 +1,76 @@
+//! Each fault on the real thing: its effect is proven, its undo verified, and everything is as it was found.
+
+use super::Containers;
+
+/// Objectives that every drill here has: nothing lost may go unnoticed, and downtime is not what is judged.
+const DEMANDS: &str = "objectives:\n  - downtime: { at_most: 2m }\n";
+
+fn passes(steps: &str, said: &[&str]) {
+    let Some(containers) = Containers::take() else {
+        return;
+    };
+    let before = containers.as_found();
+    let finished = containers.drill(&format!(
+        "{DEMANDS}steps:\n  - baseline: {{ for: 5s }}\n{steps}"
+    ));
+    let text = &finished.stderr;
+    assert_eq!(finished.code, Some(0), "{text}");
+    for part in said {
+        assert!(text.contains(part), "{part:?} is missing:\n{text}");
+    }
+    assert!(text.contains("everything undone"), "{text}");
+    assert_eq!(containers.as_found(), before, "{text}");
+}
+
+#[test]
+fn a_killed_primary_is_replaced_and_comes_back_behind_the_new_one() {
+    passes(
+        "  - kill: { node: primary, id: crash }\n  - fail_over: { within: 90s }\n  - undo: { of: crash }\n  \
+         - restore_redundancy: { within: 2m }\n  - settle: { within: 30s }\n",
+        &[
+            "is proven: no process of",
+            "promoted by Patroni",
+            "detect ",
+            "elect ",
+            "promote ",
+        ],
+    );
+}
+
+#[test]
+fn a_frozen_primary_is_replaced_and_comes_back_behind_the_new_one() {
+    passes(
+        "  - freeze: { node: primary, id: stall }\n  - fail_over: { within: 90s }\n  - undo: { of: stall }\n  \
+         - restore_redundancy: { within: 2m }\n  - settle: { within: 30s }\n",
+        &["processes stand still", "promoted by Patroni"],
+    );
+}
+
+#[test]
+fn a_standby_that_is_cut_off_has_its_names_and_address_back() {
+    passes(
+        "  - cut: { node: standby, from: all, id: alone }\n  - hold: { for: 3s }\n  - undo: { of: alone }\n  \
+         - restore_redundancy: { within: 2m }\n  - settle: { within: 30s }\n",
+        &["lives, and nothing reaches it from clients or peers"],
+    );
+}
+
+#[test]
+fn a_node_is_stopped_a_process_killed_and_a_replay_paused() {
+    passes(
+        "  - stop: { node: standby, id: down }\n  - undo: { of: down }\n  \
+         - kill_process: { node: standby, process: postmaster, id: one }\n  - undo: { of: one }\n  \
+         - freeze: { node: standby, scope: postmaster, id: half }\n  - undo: { of: half }\n  \
+         - pause_replay: { node: standby, id: lag }\n  - undo: { of: lag }\n  \
+         - restore_redundancy: { within: 2m }\n  - settle: { within: 30s }\n",
+        &["postmaster", "its replay is paused"],
+    );
+}
+
+#[test]
+fn a_switch_over_by_patroni_loses_nothing() {
+    passes(
+        "  - switch_over: { within: 90s }\n  - restore_redundancy: { within: 2m }\n  - settle: { within: 30s }\n",
+        &["switch_over", "alone takes writes"],
+    );
+}
