@@ -467,6 +467,7 @@ fn described(said: ContainerInspectResponse) -> Container {
         pid: state.pid.unwrap_or_default(),
         started_at: state.started_at.unwrap_or_default(),
         auto_remove: host.auto_remove.unwrap_or_default(),
+        extra_hosts: host.extra_hosts.unwrap_or_default(),
         policy: Policy {
             name: name.to_owned(),
             retries: policy.maximum_retry_count.unwrap_or_default(),

@@ -32,6 +32,8 @@ pub struct Container {
     pub labels: BTreeMap<String, String>,
     /// The networks that it is attached to, by name.
     pub networks: BTreeMap<String, Attachment>,
+    /// Names that somebody wrote down for it, as `NAME:ADDRESS`.
+    pub extra_hosts: Vec<String>,
     /// How long the engine waits after the first signal of a stop, where it says.
     pub stop_timeout: Option<u64>,
 }

@@ -281,7 +281,16 @@ impl Target for DockerTarget {
                 now.policy.name, before.name
             )));
         }
-        Ok(super::network::missing(&node.facts, &now))
+        if let Some(what) = super::network::missing(&node.facts, &now) {
+            return Ok(Some(what));
+        }
+        let forgotten = self.forgotten(node, &now).await;
+        Ok((!forgotten.is_empty()).then(|| {
+            format!(
+                "{name} has forgotten names of its /etc/hosts: {}",
+                forgotten.join(", ")
+            )
+        }))
     }
 
     async fn close(&self) -> Result<String, TargetError> {

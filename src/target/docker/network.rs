@@ -13,6 +13,8 @@ use tokio::time::timeout;
 
 /// How long a connection to a container's address may take before nobody is taken to be there.
 const REACH: Duration = Duration::from_millis(500);
+/// How long a container may take to read or write its names.
+const NAMES: Duration = Duration::from_secs(5);
 
 #[async_trait]
 impl Network for DockerTarget {
@@ -51,6 +53,7 @@ impl Network for DockerTarget {
                 .await?;
         }
         let now = self.look_at(node).await?;
+        self.put_names_back(node, &now).await?;
         match missing(&node.facts, &now) {
             Some(what) => Err(TargetError::new(format!("join {}", node.facts.name), what)),
             None => self.rearm(node).await,
@@ -114,6 +117,45 @@ impl DockerTarget {
         false
     }
 
+    /// The names of `extra_hosts` that a container that runs does not know any more: the engine forgets them when it
+    /// is taken off its last network, and writes them anew only at its next start (seen with Docker 20.10).
+    pub(super) async fn forgotten(&self, node: &Node, now: &Container) -> Vec<String> {
+        if !now.running || now.paused || now.extra_hosts.is_empty() {
+            return Vec::new();
+        }
+        let asked = self
+            .engine
+            .exec(&node.facts.id, &["cat", "/etc/hosts"], NAMES)
+            .await;
+        match asked {
+            Ok((text, 0)) => forgotten(&now.extra_hosts, &text),
+            // What cannot be read there was not changed by name either.
+            _ => Vec::new(),
+        }
+    }
+
+    /// Writes forgotten names down again.
+    async fn put_names_back(&self, node: &Node, now: &Container) -> Result<(), TargetError> {
+        let lines = self.forgotten(node, now).await;
+        if lines.is_empty() {
+            return Ok(());
+        }
+        let what = || format!("give {} the names in its /etc/hosts back", node.facts.name);
+        let mut command = vec!["sh", "-c", "printf '%s\\n' \"$@\" >> /etc/hosts", "sh"];
+        command.extend(lines.iter().map(String::as_str));
+        match self.engine.exec(&node.facts.id, &command, NAMES).await {
+            Ok((_, 0)) => Ok(()),
+            Ok((text, code)) => Err(TargetError::new(
+                what(),
+                format!(
+                    "the shell in its container ended with {code}: {}",
+                    text.trim()
+                ),
+            )),
+            Err(error) => Err(TargetError::new(what(), error)),
+        }
+    }
+
     /// Puts a node on a network as it was on it; `there` where it is on it otherwise.
     async fn put_on(
         &self,
@@ -136,6 +178,23 @@ impl DockerTarget {
             .await;
         connected.map_err(|error| TargetError::new(what(), error))
     }
+}
+
+/// The lines that `/etc/hosts` lacks of these names.
+fn forgotten(extra_hosts: &[String], text: &str) -> Vec<String> {
+    let known = |address: &str, name: &str| {
+        text.lines().any(|line| {
+            let mut words = line.split_ascii_whitespace();
+            words.next() == Some(address) && words.any(|word| word == name)
+        })
+    };
+    let entries = extra_hosts.iter().filter_map(|entry| entry.split_once(':'));
+    // What the engine itself stands for has another address in the file than here.
+    let entries = entries.filter(|(_, address)| *address != "host-gateway");
+    entries
+        .filter(|(name, address)| !known(address, name))
+        .map(|(name, address)| format!("{address}\t{name}"))
+        .collect()
 }
 
 /// Whether a node is on a network under the names, and at the chosen address, that it had there.
@@ -202,6 +261,24 @@ mod tests {
             ..Container::default()
         };
         missing(&facts, &container)
+    }
+
+    #[test]
+    fn names_that_the_engine_forgot_are_found_and_its_own_are_left_to_it() {
+        let wanted = [
+            "etcd-1:10.0.0.21",
+            "pg-2:10.0.0.12",
+            "gateway:host-gateway",
+            "six:fd00::1",
+        ];
+        let wanted = wanted.map(str::to_owned);
+        let whole = "127.0.0.1 localhost\n10.0.0.21\tetcd-1\n10.0.0.12 other pg-2\nfd00::1 six\n";
+        assert_eq!(forgotten(&wanted, whole), [""; 0]);
+        let lost = forgotten(&wanted, "127.0.0.1 localhost\n10.0.0.9 pg-2\n");
+        assert_eq!(
+            lost,
+            ["10.0.0.21\tetcd-1", "10.0.0.12\tpg-2", "fd00::1\tsix"]
+        );
     }
 
     #[test]
