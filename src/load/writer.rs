@@ -194,7 +194,7 @@ pub(super) async fn run_pinned(
             pin.busy.set(false);
         });
     }
-    // Sessions that wait for nothing are closed; the others for as long as they are waited for.
+    // Sessions with nothing in flight close now, the others when they are answered or given up.
     drop(pins);
     while flying.next().await.is_some() {}
 }

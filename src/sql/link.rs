@@ -226,7 +226,7 @@ impl Link {
         self.why_ended()
     }
 
-    pub(super) fn why_ended(&self) -> SqlError {
+    fn why_ended(&self) -> SqlError {
         lock(&self.ended).clone().unwrap_or_else(closed)
     }
 }

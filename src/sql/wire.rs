@@ -1,4 +1,5 @@
-//! A session over a connection to a real server. The only file that knows tokio-postgres.
+//! A session with a real server: tokio-postgres opens the connection and copies, statements go through a
+//! [`Link`]. The only file that knows tokio-postgres.
 
 use super::address::{Address, Secret};
 use super::connection::{Binding, Host, Negotiation, SessionAttributes, Tls, Way};
@@ -24,7 +25,7 @@ use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Connection, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-/// A session over tokio-postgres.
+/// A session with a real server.
 #[derive(Debug)]
 pub(super) struct Wire {
     client: Client,
