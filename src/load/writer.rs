@@ -7,14 +7,10 @@ use super::probes::{Channel, Probes};
 use super::schedule::{Schedule, Ticks};
 use crate::event::slots::Outcome;
 use crate::sql::{Asks, Statement};
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
 use std::cell::{Cell, RefCell};
-use std::future::poll_fn;
-use std::pin::pin;
 use std::rc::Rc;
-use std::task::Poll;
 use std::time::Duration;
+use tokio::sync::Notify;
 use tokio::task::spawn_local;
 
 /// One writing channel.
@@ -163,8 +159,7 @@ impl Pin {
     }
 }
 
-/// Runs a channel of kept sessions until the probes stop. Its attempts are no tasks of their own: so many
-/// are made that the making would cost more than the attempt.
+/// Runs a channel of kept sessions until the probes stop.
 pub(super) async fn run_pinned(
     probes: Rc<Probes>,
     how: Writing,
@@ -173,12 +168,12 @@ pub(super) async fn run_pinned(
 ) {
     let mut next = 0;
     let mut ticks = Ticks::new(probes.clock, schedule, how.period);
-    let mut flying = FuturesUnordered::new();
-    while let Some(k) = beside(&mut flying, ticks.next(|| probes.is_stopping())).await {
+    let freed = Rc::new(Notify::new());
+    while let Some(k) = ticks.next(|| probes.is_stopping()).await {
         let mut pin = free(&pins, &mut next);
         while pin.is_none() && ticks.catch_up.may_wait(probes.clock.now()) {
             let left = ticks.catch_up.left(probes.clock.now());
-            let _ = tokio::time::timeout(left, flying.next()).await;
+            let _ = tokio::time::timeout(left, freed.notified()).await;
             pin = free(&pins, &mut next);
         }
         let Some(pin) = pin else {
@@ -188,29 +183,13 @@ pub(super) async fn run_pinned(
             continue;
         };
         pin.busy.set(true);
-        let probes = &probes;
-        flying.push(async move {
-            pinned_attempt(probes, how, k, &pin).await;
+        let (probes, freed) = (Rc::clone(&probes), Rc::clone(&freed));
+        spawn_local(async move {
+            pinned_attempt(&probes, how, k, &pin).await;
             pin.busy.set(false);
+            freed.notify_one();
         });
     }
-    // Sessions with nothing in flight close now, the others when they are answered or given up.
-    drop(pins);
-    while flying.next().await.is_some() {}
-}
-
-/// Waits for something while attempts go on. An answer is taken before the next tick, which may need its
-/// session.
-async fn beside<T>(
-    flying: &mut FuturesUnordered<impl Future<Output = ()>>,
-    wanted: impl Future<Output = T>,
-) -> T {
-    let mut wanted = pin!(wanted);
-    poll_fn(|context| {
-        while let Poll::Ready(Some(())) = flying.poll_next_unpin(context) {}
-        wanted.as_mut().poll(context)
-    })
-    .await
 }
 
 /// The next free session, in turn.
