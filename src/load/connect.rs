@@ -55,7 +55,8 @@ pub(super) async fn open_or_settle(
     deadline: Duration,
     k: u64,
 ) -> Option<Seated> {
-    match open(probes, (channel, route), deadline).await {
+    // A way of its own: beside it an attempt that has its session already would be ten times as large.
+    match Box::pin(open(probes, (channel, route), deadline)).await {
         Ok(seated) => Some(seated),
         Err(NoSession::NoSeat) => {
             probes.not_sent(channel, k);

@@ -15,6 +15,7 @@ use crate::event::{Emitter, Event, Stamp};
 use crate::sql::{Asks, Statement};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -24,6 +25,9 @@ use std::time::Duration;
 const UNEXPLAINED: Duration = Duration::from_secs(5);
 /// Single acknowledgement times older than this are not kept for readers.
 const REMEMBERED: Duration = Duration::from_secs(60);
+
+/// A key as a statement names it: three numbers, and what lies between them.
+const LONGEST_KEY: usize = 56;
 
 /// A channel by its position in the list of channels.
 pub(super) type Channel = usize;
@@ -61,6 +65,10 @@ pub(super) struct Probes {
     pub(super) room: RefCell<Room>,
     events: Emitter,
     logs: Vec<RefCell<SlotLog>>,
+    /// The nodes' names.
+    names: Vec<Arc<str>>,
+    /// How the statement of every write begins.
+    tick: String,
     ledger: RefCell<Ledger>,
     servers: RefCell<Servers>,
     unexplained: RefCell<Vec<Unexplained>>,
@@ -81,8 +89,17 @@ impl Probes {
         logs: Vec<SlotLog>,
         acknowledged: Arc<AtomicU64>,
     ) -> Self {
+        // Local to the statement's own transaction, so that it works through a pooler too.
+        let durability = match &plan.synchronous_commit {
+            Some(value) => format!("set local synchronous_commit = {value}; "),
+            None => String::new(),
+        };
+        let run = super::ledger_table::quoted(&plan.run);
+        let names = plan.nodes.iter().map(|node| node.name.as_str().into());
         Self {
             clock: plan.clock,
+            names: names.collect(),
+            tick: format!("{durability}select * from firedrill.tick({run}, "),
             plan,
             room: RefCell::new(room),
             events,
@@ -178,7 +195,7 @@ impl Probes {
         self.ledger.borrow_mut().add_writer(name)
     }
 
-    /// Slot `k` is settled. Nothing happens when the end of the run has already settled it.
+    /// Slot `k` is settled now.
     pub(super) fn settle(
         &self,
         channel: Channel,
@@ -186,19 +203,28 @@ impl Probes {
         outcome: Outcome,
         evidence: Option<&Evidence>,
     ) {
-        let Some(slot) = self.open.borrow_mut().remove(&(channel, k)) else {
-            return;
-        };
-        let settled = self.clock.now();
-        let Some(log) = self.logs.get(channel) else {
-            return;
-        };
-        let mut log = log.borrow_mut();
+        self.settle_at(self.clock.now(), channel, k, outcome, evidence);
+    }
+
+    /// Slot `k` was settled at a moment. Nothing happens when the end of the run has already settled it.
+    /// Returns the node that answered, where that is known.
+    fn settle_at(
+        &self,
+        settled: Stamp,
+        channel: Channel,
+        k: u64,
+        outcome: Outcome,
+        evidence: Option<&Evidence>,
+    ) -> Option<Node> {
+        let slot = self.open.borrow_mut().remove(&(channel, k))?;
+        let mut log = self.logs.get(channel)?.borrow_mut();
         let mut told = Told::default();
+        let mut met = None;
         if let Some(evidence) = evidence {
             let (number, node) = self.meet(&evidence.server, &log.channel.name);
-            let name = node.and_then(|node| self.plan.nodes.get(node));
-            log.served(k, name.map(|node| node.name.clone()), evidence.timeline);
+            met = node;
+            let name = node.and_then(|node| self.names.get(node));
+            log.served(k, name.cloned(), evidence.timeline);
             told = Told {
                 server: number,
                 timeline: evidence.timeline,
@@ -228,6 +254,7 @@ impl Probes {
                 rows.acknowledged(told.timeline, settled, key.sent.0);
             }
         }
+        met
     }
 
     /// Whether a read that was sent at `asked` saw too old a row.
@@ -339,18 +366,10 @@ impl Probes {
 
     /// The statement of a write.
     pub(super) fn tick(&self, key: Key) -> Statement<'static> {
-        // Local to the statement's own transaction, so that it works through a pooler too.
-        let durability = match &self.plan.synchronous_commit {
-            Some(value) => format!("set local synchronous_commit = {value}; "),
-            None => String::new(),
-        };
-        let sql = format!(
-            "{durability}select * from firedrill.tick({}, {}, {}, {})",
-            super::ledger_table::quoted(&self.plan.run),
-            key.writer,
-            key.seq,
-            key.sent.0
-        );
+        let mut sql = String::with_capacity(self.tick.len() + LONGEST_KEY);
+        sql.push_str(&self.tick);
+        // Writing into memory cannot fail.
+        let _ = write!(sql, "{}, {}, {})", key.writer, key.seq, key.sent.0);
         let asks = Asks::Tick {
             run: self.plan.run.clone(),
             writer: key.writer,
@@ -370,7 +389,8 @@ impl Probes {
         timing: (Stamp, Duration),
     ) -> (Outcome, Option<Node>) {
         let (sent, deadline) = timing;
-        let took = self.clock.now().since(sent);
+        let settled = self.clock.now();
+        let took = settled.since(sent);
         let (mut outcome, evidence) = outcome::of_tick(answer, took, deadline);
         // A node that says it is in recovery was only asked; an endpoint that leads to it is broken.
         if matches!(route, Route::Node(_))
@@ -380,8 +400,7 @@ impl Probes {
         {
             outcome = Outcome::InRecovery;
         }
-        self.settle(channel, k, outcome, evidence.as_ref());
-        let node = evidence.and_then(|evidence| self.meet(&evidence.server, "").1);
+        let node = self.settle_at(settled, channel, k, outcome, evidence.as_ref());
         if let Some(node) = node {
             self.leads_to(route, node);
         }

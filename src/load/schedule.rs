@@ -32,10 +32,11 @@ impl Ticks {
     /// The next slot, as soon as it is due; `None` when the channel was told meanwhile to stop.
     pub(super) async fn next(&mut self, is_stopping: impl Fn() -> bool) -> Option<u64> {
         loop {
-            if let Some(k) = self.schedule.take(self.clock.now()) {
+            let from = self.clock.now();
+            if let Some(k) = self.schedule.take(from) {
                 return Some(k);
             }
-            let (from, due) = (self.clock.now(), self.schedule.next_due());
+            let due = self.schedule.next_due();
             self.alarm.wait(due).await;
             if is_stopping() {
                 return None;

@@ -2,10 +2,10 @@
 
 use crate::event::slots::{Serving, Slot, SlotBatch, pack};
 use crate::event::{ChannelRecord, Stamp};
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// A node, where it is known, and its timeline.
-type Server = (Option<String>, u32);
+type Server = (Option<Arc<str>>, u32);
 
 /// The settled slots of one channel since the last batch.
 #[derive(Debug)]
@@ -14,7 +14,7 @@ pub(super) struct SlotLog {
     slots: Vec<Slot>,
     /// Who answered which slot. A slot that hung is settled after its successors, and by then another
     /// server may have answered those: what changed where is known only once the batch is in order.
-    answered: BTreeMap<u64, Server>,
+    answered: Vec<(u64, Server)>,
     /// Who answered the last slot of the batch before, by its number.
     last: Option<Server>,
 }
@@ -24,7 +24,7 @@ impl SlotLog {
         Self {
             channel,
             slots: Vec::new(),
-            answered: BTreeMap::new(),
+            answered: Vec::new(),
             last: None,
         }
     }
@@ -40,8 +40,8 @@ impl SlotLog {
     }
 
     /// Keeps who answered slot `k`.
-    pub(super) fn served(&mut self, k: u64, node: Option<String>, timeline: u32) {
-        self.answered.insert(k, (node, timeline));
+    pub(super) fn served(&mut self, k: u64, node: Option<Arc<str>>, timeline: u32) {
+        self.answered.push((k, (node, timeline)));
     }
 
     /// What was settled since the last batch, in order of k. A reader follows who served from slot to
@@ -54,11 +54,12 @@ impl SlotLog {
         let packed = pack(&self.slots, self.channel.t0, self.channel.period_us);
         self.slots.clear();
         let mut serving = Vec::new();
-        for (k, by) in std::mem::take(&mut self.answered) {
+        self.answered.sort_by_key(|(k, _)| *k);
+        for (k, by) in self.answered.drain(..) {
             if self.last.as_ref() != Some(&by) {
                 serving.push(Serving {
                     k,
-                    node: by.0.clone(),
+                    node: by.0.as_deref().map(str::to_owned),
                     timeline: by.1,
                 });
                 self.last = Some(by);
@@ -101,7 +102,7 @@ mod tests {
 
     /// Slot `k` is settled now, answered by node-N on timeline N.
     fn settle(log: &mut SlotLog, k: u64, by: u32) {
-        log.served(k, Some(format!("node-{by}")), by);
+        log.served(k, Some(format!("node-{by}").into()), by);
         log.push(slot(k));
     }
 

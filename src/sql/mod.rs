@@ -9,10 +9,12 @@
 mod address;
 pub mod connection;
 mod error;
+mod link;
 mod lsn;
 mod session;
 #[cfg(test)]
 mod session_tests;
+mod simple;
 mod simulated;
 mod statement;
 #[cfg(test)]

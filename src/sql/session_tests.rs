@@ -198,3 +198,85 @@ async fn a_session_that_says_nothing_learns_that_it_is_gone() {
     // Whoever asks later hears the same at once.
     assert_eq!(silent.gone().await.class, ErrorClass::Terminated);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_was_given_up_is_not_taken_for_the_next_one() {
+    let Some(server) = TestServer::primary(&[]).await else {
+        return;
+    };
+    let session = server.session().await;
+    let slow = "do $$begin perform pg_sleep(0.3); raise warning 'w' using errcode = '01000'; end$$; \
+                select 'old'";
+    let given_up = session.query(slow, Duration::from_millis(50)).await;
+    assert_eq!(given_up.unwrap_err().class, ErrorClass::StatementDeadline);
+    let next = session.query("select 'new'", 5 * SECOND).await.unwrap();
+    assert_eq!(next.rows, [[Some("new".into())]]);
+    assert!(next.notices.is_empty(), "the warning was the other's");
+
+    // The same when the answer comes while nobody asks, and when it is an error.
+    for sql in [slow, "select pg_sleep(0.3), 1 / 0"] {
+        session
+            .query(sql, Duration::from_millis(50))
+            .await
+            .unwrap_err();
+        tokio::time::sleep(Duration::from_millis(600)).await;
+        assert!(!session.is_closed());
+        let next = session.query("select 'new'", SECOND).await.unwrap();
+        assert_eq!(next.rows, [[Some("new".into())]]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn statements_at_once_take_turns_and_each_has_its_own_answer() {
+    let Some(server) = TestServer::primary(&[]).await else {
+        return;
+    };
+    let session = server.session().await;
+    let (one, two) = tokio::join!(
+        session.query("select pg_sleep(0.1), 'one'", 5 * SECOND),
+        session.query("select 'two'", 5 * SECOND)
+    );
+    assert_eq!(one.unwrap().rows[0][1].as_deref(), Some("one"));
+    assert_eq!(two.unwrap().rows[0][0].as_deref(), Some("two"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_statement_and_an_answer_may_be_longer_than_what_a_socket_holds() {
+    let Some(server) = TestServer::primary(&[]).await else {
+        return;
+    };
+    let session = server.session().await;
+    let long = "x".repeat(20_000_000);
+    let answer = session
+        .query(&format!("select '{long}'"), 30 * SECOND)
+        .await
+        .unwrap();
+    assert!(answer.rows == [[Some(long)]]);
+    session.query("select 1", SECOND).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_copy_statements_go_on_and_after_one_that_was_given_up_none_is_sent() {
+    let Some(server) = TestServer::primary(&[]).await else {
+        return;
+    };
+    let session = server.session().await;
+    for count in [1, 50_000] {
+        let mut pairs = 0;
+        let select = format!("select g::int, g::bigint from generate_series(1, {count}) g");
+        let copied = session.copy_pairs(&select, 5 * SECOND, |_, _| pairs += 1);
+        copied.await.unwrap();
+        assert_eq!(pairs, count);
+        session.query("select 1", SECOND).await.unwrap();
+    }
+    let wrong = session.copy_pairs("select 1 / 0, 2::bigint", SECOND, |_, _| ());
+    assert_eq!(wrong.await.unwrap_err().state.as_deref(), Some("22012"));
+    session.query("select 1", SECOND).await.unwrap();
+
+    let slow = "select 1, 2::bigint from pg_sleep(0.3)";
+    let given_up = session.copy_pairs(slow, Duration::from_millis(50), |_, _| ());
+    assert!(given_up.await.unwrap_err().leaves_doubt());
+    let refused = session.query("select 1", SECOND).await.unwrap_err();
+    assert_eq!(refused.class, ErrorClass::Reset);
+    assert!(!refused.leaves_doubt(), "it was not sent");
+}

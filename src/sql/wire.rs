@@ -1,47 +1,37 @@
-//! A session over a connection to a real server. The only file that knows tokio-postgres.
+//! A session with a real server: tokio-postgres opens the connection and copies, statements go through a
+//! [`Link`]. The only file that knows tokio-postgres.
 
 use super::address::{Address, Secret};
 use super::connection::{Binding, Host, Negotiation, SessionAttributes, Tls, Way};
 use super::error::{SqlError, with_sources};
+use super::link::{Link, Shared, Stream, lock};
 use super::session::Answer;
 use crate::event::slots::ErrorClass;
 use futures_util::{StreamExt, pin_mut};
-use std::future::{Ready, poll_fn, ready};
+use std::future::{self, Ready};
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
 use tokio::net::{TcpStream, UnixStream, lookup_host};
-use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 use tokio_postgres::binary_copy::BinaryCopyOutStream;
 use tokio_postgres::config::{self, Config, SslMode, SslNegotiation};
 use tokio_postgres::tls::{self, MakeTlsConnect, TlsConnect};
 use tokio_postgres::types::Type;
-use tokio_postgres::{AsyncMessage, Client, Connection, NoTls, SimpleQueryMessage};
+use tokio_postgres::{Client, Connection, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-/// A session over tokio-postgres.
+/// A session with a real server.
 #[derive(Debug)]
 pub(super) struct Wire {
     client: Client,
-    shared: Arc<Shared>,
-    driver: JoinHandle<()>,
+    link: Arc<Link>,
+    listener: JoinHandle<()>,
     pub(super) backend: i32,
-}
-
-/// What the task that drives the connection leaves for the session.
-#[derive(Debug, Default)]
-struct Shared {
-    /// SQLSTATEs of notices since the last statement was sent.
-    notices: Mutex<Vec<String>>,
-    /// Why the connection ended, once it has.
-    ended: Mutex<Option<SqlError>>,
-    /// Said when it has.
-    gone: watch::Sender<bool>,
 }
 
 impl Wire {
@@ -154,7 +144,7 @@ impl Wire {
         if host.starts_with('/') {
             let path = format!("{host}/.s.PGSQL.{port}");
             let stream = reach(UnixStream::connect(path), until, deadline).await?;
-            return Self::start(stream, config, NoTls, until, deadline).await;
+            return Self::start(stream, config, until, deadline).await;
         }
         let found = timeout_at(until, lookup_host((host, port))).await;
         let candidates = match found {
@@ -177,16 +167,30 @@ impl Wire {
             // Without it the kernel may hold a statement back for 40 ms.
             let _ = stream.set_nodelay(true);
             let Some(rustls) = tls.and_then(|tls| tls.config.as_deref()) else {
-                return Self::start(stream, config, NoTls, until, deadline).await;
+                return Self::start(stream, config, until, deadline).await;
             };
             let mut connector = MakeRustlsConnect::new(rustls.clone());
-            let Ok(tls) = MakeTlsConnect::<TcpStream>::make_tls_connect(&mut connector, name);
-            return Self::start(stream, config, tls, until, deadline).await;
+            let Ok(tls) =
+                MakeTlsConnect::<Shared<TcpStream>>::make_tls_connect(&mut connector, name);
+            return Self::start_encrypted(stream, config, tls, until, deadline).await;
         }
         Err(last)
     }
 
-    async fn start<S, T>(
+    async fn start<S: Stream + 'static>(
+        stream: S,
+        config: &Config,
+        until: Instant,
+        deadline: Duration,
+    ) -> Result<Self, SqlError> {
+        let shared = Shared::new(stream);
+        let stream = Arc::clone(&shared.0);
+        let started = config.connect_raw(shared, NoTls);
+        let (client, connection) = start_up_within(started, until, deadline).await?;
+        Ok(Self::listen(client, connection, stream, config).await)
+    }
+
+    async fn start_encrypted<S, T, E>(
         stream: S,
         config: &Config,
         tls: T,
@@ -194,53 +198,55 @@ impl Wire {
         deadline: Duration,
     ) -> Result<Self, SqlError>
     where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-        T: TlsConnect<S>,
-        T::Stream: Send + 'static,
+        S: Stream + 'static,
+        T: TlsConnect<Shared<S>, Stream = E>,
+        T::Future: Send + 'static,
+        E: tls::TlsStream + Unpin + Send + 'static,
     {
-        let ready = timeout_at(until, config.connect_raw(stream, tls)).await;
-        let (client, connection) = match ready {
-            Ok(Ok(ready)) => ready,
-            Ok(Err(error)) => return Err(not_started(&error)),
-            Err(_) => {
-                return Err(unanswered(
-                    ErrorClass::StartupDeadline,
-                    "start-up",
-                    deadline,
-                ));
-            }
+        let shared = Shared::new(stream);
+        let plain = Arc::clone(&shared.0);
+        let made = Arc::default();
+        let sharing = Sharing {
+            tls,
+            made: Arc::clone(&made),
         };
-        Ok(Self::drive(client, connection, config).await)
+        let started = config.connect_raw(shared, sharing);
+        let (client, connection) = start_up_within(started, until, deadline).await?;
+        // Where encryption is only preferred, the server may have said no.
+        let stream: Arc<Mutex<dyn Stream>> = match made.get() {
+            Some(encrypted) => Arc::clone(encrypted) as _,
+            None => plain,
+        };
+        Ok(Self::listen(client, connection, stream, config).await)
     }
 
-    async fn drive<S, T>(client: Client, mut connection: Connection<S, T>, config: &Config) -> Self
+    async fn listen<S, T>(
+        client: Client,
+        mut connection: Connection<S, T>,
+        stream: Arc<Mutex<dyn Stream>>,
+        config: &Config,
+    ) -> Self
     where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        S: Stream + 'static,
+        T: Stream + 'static,
     {
         let backend = backend_of(&client, config).await;
-        let shared = Arc::new(Shared::default());
-        let kept = Arc::clone(&shared);
-        // Awaiting the connection itself would only log notices; the warning that a commit was not
-        // replicated is one of them, so the messages are taken one by one.
-        let driver = tokio::spawn(async move {
-            let ended = loop {
-                match poll_fn(|cx| connection.poll_message(cx)).await {
-                    Some(Ok(AsyncMessage::Notice(notice))) => {
-                        lock(&kept.notices).push(notice.code().code().to_owned());
-                    }
-                    Some(Ok(_)) => {}
-                    Some(Err(error)) => break classify(&error, false),
-                    None => break SqlError::new(ErrorClass::Reset, false, "connection closed"),
+        let library = move |context: &mut Context<'_>| loop {
+            match ready!(connection.poll_message(context)) {
+                Some(Ok(_)) => {}
+                Some(Err(error)) => return Poll::Ready(classify(&error, false)),
+                None => {
+                    let closed = SqlError::new(ErrorClass::Reset, false, "connection closed");
+                    return Poll::Ready(closed);
                 }
-            };
-            *lock(&kept.ended) = Some(ended);
-            kept.gone.send_replace(true);
-        });
+            }
+        };
+        let link = Arc::new(Link::new(stream, Box::new(library)));
+        let listens = Arc::clone(&link);
         Self {
             client,
-            shared,
-            driver,
+            link,
+            listener: tokio::spawn(async move { listens.listen().await }),
             backend,
         }
     }
@@ -286,14 +292,8 @@ impl Wire {
     }
 
     pub(super) async fn query(&self, sql: &str, deadline: Duration) -> Result<Answer, SqlError> {
-        self.refuse_if_ended()?;
-        lock(&self.shared.notices).clear();
-        match tokio::time::timeout(deadline, self.client.simple_query(sql)).await {
-            Ok(Ok(messages)) => Ok(Answer {
-                rows: messages.iter().filter_map(row).collect(),
-                notices: std::mem::take(&mut *lock(&self.shared.notices)),
-            }),
-            Ok(Err(error)) => Err(classify(&error, true)),
+        match tokio::time::timeout(deadline, self.link.ask(sql)).await {
+            Ok(answered) => answered,
             Err(_) => Err(unanswered_statement("statement", deadline)),
         }
     }
@@ -304,7 +304,6 @@ impl Wire {
         deadline: Duration,
         mut each: impl FnMut(i32, i64),
     ) -> Result<(), SqlError> {
-        self.refuse_if_ended()?;
         let copy = async {
             let sql = format!("COPY ({select}) TO STDOUT (FORMAT binary)");
             let stream = self.client.copy_out(&sql).await?;
@@ -316,43 +315,49 @@ impl Wire {
             }
             Ok(())
         };
-        match tokio::time::timeout(deadline, copy).await {
-            Ok(done) => done.map_err(|error| classify(&error, true)),
+        let copied = self.link.copy(async {
+            let copied = copy.await;
+            // A copy is done before its last messages have come; this one's come after them.
+            let after = self.client.simple_query("").await;
+            copied.and(after.map(|_| ()))
+        });
+        match tokio::time::timeout(deadline, copied).await {
+            Ok(done) => done?.map_err(|error| classify(&error, true)),
             Err(_) => Err(unanswered_statement("copy", deadline)),
         }
     }
 
     /// The connection is known to be gone. Passive: false proves nothing.
     pub(super) fn is_closed(&self) -> bool {
-        self.client.is_closed()
+        self.link.is_closed()
     }
 
     /// Waits until the connection is known to be gone.
     pub(super) async fn gone(&self) -> SqlError {
-        let mut gone = self.shared.gone.subscribe();
-        // The sender lives as long as this session, so that there is no other end of waiting.
-        let _ = gone.wait_for(|gone| *gone).await;
-        self.why_ended()
-    }
-
-    fn why_ended(&self) -> SqlError {
-        let ended = lock(&self.shared.ended).clone();
-        ended.unwrap_or_else(|| SqlError::new(ErrorClass::Reset, false, "connection closed"))
-    }
-
-    /// Nothing is sent into a connection that is known to be gone, so that the attempt is no doubt.
-    fn refuse_if_ended(&self) -> Result<(), SqlError> {
-        if !self.client.is_closed() {
-            return Ok(());
-        }
-        Err(self.why_ended())
+        self.link.gone().await
     }
 }
 
 impl Drop for Wire {
     fn drop(&mut self) {
-        // Without this the driver would wait for the answer that nobody wants any more.
-        self.driver.abort();
+        // Without this the listener would wait for the answer that nobody wants any more.
+        self.link.close();
+        self.listener.abort();
+    }
+}
+
+/// The rest of a connect, within the same deadline.
+async fn start_up_within<C>(
+    started: impl Future<Output = Result<C, tokio_postgres::Error>>,
+    until: Instant,
+    deadline: Duration,
+) -> Result<C, SqlError> {
+    match timeout_at(until, started).await {
+        Ok(started) => started.map_err(|error| not_started(&error)),
+        Err(_) => {
+            let phase = ErrorClass::StartupDeadline;
+            Err(unanswered(phase, "start-up", deadline))
+        }
     }
 }
 
@@ -483,6 +488,38 @@ async fn backend_of(client: &Client, config: &Config) -> i32 {
     i32::from_be_bytes(number)
 }
 
+/// Encrypts, and keeps a handle of the stream that it makes.
+struct Sharing<T, E> {
+    tls: T,
+    made: Arc<OnceLock<Arc<Mutex<E>>>>,
+}
+
+impl<S, T, E> TlsConnect<Shared<S>> for Sharing<T, E>
+where
+    T: TlsConnect<Shared<S>, Stream = E>,
+    T::Future: Send + 'static,
+    E: tls::TlsStream + Unpin + Send + 'static,
+{
+    type Stream = Shared<E>;
+    type Error = T::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Shared<E>, T::Error>> + Send>>;
+
+    fn connect(self, stream: Shared<S>) -> Self::Future {
+        let connecting = self.tls.connect(stream);
+        Box::pin(async move {
+            let shared = Shared::new(connecting.await?);
+            let _ = self.made.set(Arc::clone(&shared.0));
+            Ok(shared)
+        })
+    }
+}
+
+impl<E: tls::TlsStream + Unpin + Send> tls::TlsStream for Shared<E> {
+    fn channel_binding(&self) -> tls::ChannelBinding {
+        lock(&self.0).channel_binding()
+    }
+}
+
 /// "Encryption" for a request that stays in memory: the bytes as they are.
 struct Unencrypted;
 
@@ -494,7 +531,7 @@ impl TlsConnect<DuplexStream> for Unencrypted {
     type Future = Ready<io::Result<InMemory>>;
 
     fn connect(self, stream: DuplexStream) -> Self::Future {
-        ready(Ok(InMemory(stream)))
+        future::ready(Ok(InMemory(stream)))
     }
 }
 
@@ -530,20 +567,4 @@ impl AsyncWrite for InMemory {
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.0).poll_shutdown(context)
     }
-}
-
-fn row(message: &SimpleQueryMessage) -> Option<Vec<Option<String>>> {
-    match message {
-        SimpleQueryMessage::Row(row) => Some(
-            (0..row.len())
-                .map(|column| row.try_get(column).ok().flatten().map(str::to_owned))
-                .collect(),
-        ),
-        _ => None,
-    }
-}
-
-/// A poisoned lock only means that another thread panicked between two pushes; the list is still whole.
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
