@@ -82,12 +82,16 @@ impl Summary {
             timelines: None,
             newest_acknowledged: None,
         };
-        let mut settled: Vec<Stamp> = Vec::with_capacity(attempts.len());
+        let mut in_order = true;
+        let mut before = first.slot.settled;
         for attempt in attempts {
             let slot = &attempt.slot;
             summary.first_sent = summary.first_sent.min(slot.sent);
             summary.last_sent = summary.last_sent.max(slot.sent);
-            settled.push(slot.settled);
+            in_order &= before <= slot.settled;
+            let gap = slot.settled.0.saturating_sub(before.0);
+            summary.widest_gap_us = summary.widest_gap_us.max(gap);
+            before = slot.settled;
             if attempt.is_committed() {
                 summary.committed += 1;
                 let (oldest, newest) = summary
@@ -103,11 +107,17 @@ impl Summary {
                     summary.newest_acknowledged.max(Some(attempt.timeline));
             }
         }
-        settled.sort_unstable();
-        summary.first_settled = settled[0];
-        summary.last_settled = settled[settled.len() - 1];
-        let gaps = settled.windows(2).map(|pair| pair[1].0 - pair[0].0);
-        summary.widest_gap_us = gaps.max().unwrap_or(0);
+        summary.last_settled = before;
+        // Most blocks were settled in the order of their numbers.
+        if !in_order {
+            let settled = attempts.iter().map(|attempt| attempt.slot.settled);
+            let mut settled: Vec<Stamp> = settled.collect();
+            settled.sort_unstable();
+            summary.first_settled = settled[0];
+            summary.last_settled = settled[settled.len() - 1];
+            let gaps = settled.windows(2).map(|pair| pair[1].0 - pair[0].0);
+            summary.widest_gap_us = gaps.max().unwrap_or(0);
+        }
         Some(summary)
     }
 }
@@ -233,8 +243,9 @@ impl SlotStore {
     }
 
     fn seal(&mut self) {
-        let oldest: Vec<Attempt> = self.tail.drain(..BLOCK).collect();
-        self.blocks.extend(pack(&oldest, self.grid));
+        let oldest = &self.tail[..BLOCK];
+        self.blocks.extend(pack(oldest, self.grid));
+        self.tail.drain(..BLOCK);
     }
 
     /// The slots in stretches, ordered by number.
@@ -466,6 +477,12 @@ mod tests {
                 let inside: Vec<Attempt> = part.attempts().collect();
                 if let Some(summary) = part.summary {
                     prop_assert_eq!(Some(*summary), Summary::of(&inside));
+                    let mut settled: Vec<Stamp> = inside.iter().map(|it| it.slot.settled).collect();
+                    settled.sort_unstable();
+                    let gaps = settled.windows(2).map(|pair| pair[1].0 - pair[0].0);
+                    prop_assert_eq!(Some(summary.widest_gap_us), gaps.max());
+                    prop_assert_eq!(Some(&summary.first_settled), settled.first());
+                    prop_assert_eq!(Some(&summary.last_settled), settled.last());
                 }
             }
         }
