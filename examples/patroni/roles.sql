@@ -21,3 +21,7 @@ GRANT EXECUTE ON FUNCTION
   pg_wal_replay_pause(),
   pg_wal_replay_resume()
 TO firedrill_act;
+
+-- The ledger, as `firedrill schema ledger` prints it, so that no drill has to make it and nobody but a superuser could.
+\i /etc/firedrill/ledger.sql
+GRANT firedrill_probe TO firedrill;
