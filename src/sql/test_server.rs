@@ -56,6 +56,32 @@ impl TestServer {
         Some(Self::run(bin, folder, "node-1", settings).await)
     }
 
+    /// Whether the PostgreSQL of these tests can encrypt, which the one that is fetched cannot; says so where not.
+    pub(crate) fn has_tls() -> bool {
+        let Some((installation, _)) = test_installation() else {
+            return false;
+        };
+        let folder = Self::folder();
+        std::fs::write(folder.path().join("postgresql.conf"), "").unwrap();
+        Self::hand_over(&folder.path().join("postgresql.conf"));
+        // A setting that needs no data is printed before there are any.
+        let postgres = installation.bin.join("postgres");
+        let said = quiet(&mut Command::new(postgres), account())
+            .args(["-C", "ssl_library", "-D"])
+            .arg(folder.path())
+            .stdout(Stdio::piped())
+            .output()
+            .unwrap();
+        let has = !String::from_utf8_lossy(&said.stdout).trim().is_empty();
+        if !has {
+            #[expect(clippy::print_stderr, reason = "a skipped test says why")]
+            {
+                eprintln!("skipped: this PostgreSQL was built without TLS");
+            }
+        }
+        has
+    }
+
     /// A standby that streams from this server under the name `name`.
     pub(crate) async fn standby(&self, name: &str) -> Self {
         let folder = Self::folder();

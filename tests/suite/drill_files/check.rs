@@ -126,13 +126,13 @@ fn a_target_of_a_later_version_is_refused_by_name() {
     let sandbox = Firedrill::new();
     let file = sandbox.file("ours.yaml", RIGHT);
     let target = sandbox.file(
-        "docker.target.yaml",
-        "version: 1\ndocker: { drillable: true }\n",
+        "kubernetes.target.yaml",
+        "version: 1\nkubernetes: { drillable: true }\n",
     );
     let run = sandbox.run(&["check", &file, "--target", &target]);
     assert_eq!(run.code, Some(2), "{}", run.stderr);
     assert!(
-        run.stderr.contains("docker.target.yaml:2:"),
+        run.stderr.contains("kubernetes.target.yaml:2:"),
         "{}",
         run.stderr
     );
