@@ -1,3 +1,5 @@
+//! Which containers are refused, and in which words; by what name a node goes.
+
 use super::*;
 use crate::drill::docker_file::NodesFile;
 use crate::sql::Address;
