@@ -115,7 +115,7 @@ impl Link {
         let mut answered = Answer::default();
         let answer = poll_fn(|context| {
             self.poll(|open| open.poll_answer(context, &mut answered))
-                .map(|ended_or| ended_or.unwrap_or_else(|ended| Err(ended)))
+                .map(|ended_or| ended_or.unwrap_or_else(Err))
         })
         .await;
         drives.answered = true;
