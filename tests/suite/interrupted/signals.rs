@@ -62,7 +62,7 @@ fn while_the_cluster_starts() {
     });
 }
 
-/// Sends SIGINT so many times, in quick succession, while the primary is frozen.
+/// Sends SIGINT so many times at the most, in quick succession, while the primary is frozen.
 fn interrupted_while_frozen(times: u32) -> (Firedrill, Finished) {
     let firedrill = fresh();
     let mut child = start(&firedrill, FREEZE);
@@ -70,6 +70,9 @@ fn interrupted_while_frozen(times: u32) -> (Firedrill, Finished) {
     for _ in 0..times {
         send(&child, Signal::SIGINT);
         std::thread::sleep(Duration::from_millis(20));
+        if child.try_wait().expect("an own child").is_some() {
+            break;
+        }
     }
     let finished = firedrill.wait(child);
     (firedrill, finished)
@@ -91,7 +94,8 @@ fn a_third_signal_leaves_and_the_watchdog_finishes() {
         return;
     }
     let _turn = Turn::take();
-    let (firedrill, finished) = interrupted_while_frozen(3);
+    // The system makes one of two that a busy program has not taken yet, so there may have to be more than three.
+    let (firedrill, finished) = interrupted_while_frozen(20);
     assert_eq!(finished.code, Some(6), "{}", finished.stderr);
     let run = firedrill.only_run();
     let run = run
