@@ -317,8 +317,13 @@ fn each_foreign_client_is_known_to_one_file() {
                 let before = source.code()[..at].chars().next_back();
                 !before.is_some_and(|letter| is_name(letter) || letter == '"')
             });
+            // A client that is too long for one file has parts of its own below it.
+            let may = source.path == Path::new(known_to)
+                || source
+                    .path
+                    .starts_with(Path::new(known_to).with_extension(""));
             assert!(
-                !knows || source.path == Path::new(known_to),
+                !knows || may,
                 "{} knows {client}; only {known_to} may",
                 source.path.display()
             );

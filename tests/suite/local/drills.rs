@@ -456,6 +456,7 @@ fn lagging_promotion_loses_exactly_what_the_old_data_holds() {
     assert!(
         lost["rpo"]["lower_ms"]
             .as_f64()
-            .is_some_and(|ms| ms > 7000.0)
+            .is_some_and(|ms| ms > 7000.0),
+        "{lost}"
     );
 }
