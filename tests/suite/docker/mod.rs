@@ -10,7 +10,7 @@ mod refusals;
 
 use crate::support::{Finished, Firedrill};
 use std::process::Command;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 /// The target, as examples/ has it.
@@ -20,6 +20,9 @@ const WORKLOAD: &str = "workload: { writers: { every: 50ms, deadline: 2s }, \
      fresh: { every: 250ms, deadline: 2s }, readers: { every: 200ms, deadline: 2s }, nodes: { fresh: 2s } }";
 
 static TURN: Mutex<()> = Mutex::new(());
+
+/// Whether there is such a cluster, or why it cannot be drilled.
+static AVAILABLE: OnceLock<Result<(), String>> = OnceLock::new();
 
 /// The cluster, for one test at a time.
 struct Containers {
@@ -52,27 +55,33 @@ impl Containers {
             firedrill,
             _turn: turn,
         };
-        // A drill that breaks nothing and asks for everything that a run needs.
-        let quiet = containers.drill(
+        match AVAILABLE.get_or_init(|| containers.can_be_drilled()) {
+            Ok(()) => Some(containers),
+            Err(why) => {
+                let required = std::env::var("FIREDRILL_TEST_REQUIRE").unwrap_or_default();
+                assert!(
+                    !required.split(',').any(|each| each == "docker"),
+                    "no cluster in containers can be drilled here:\n{why}"
+                );
+                let why = why.lines().rev().find(|line| line.contains("error"));
+                eprintln!(
+                    "not run: no cluster in containers can be drilled here: {}",
+                    why.unwrap_or_default()
+                );
+                None
+            }
+        }
+    }
+
+    /// Found out once: a drill that breaks nothing and asks for everything that a run needs.
+    fn can_be_drilled(&self) -> Result<(), String> {
+        let quiet = self.drill(
             "objectives:\n  - lost_commits: { at_most: 0 }\nsteps:\n  - baseline: { for: 5s }\n",
         );
-        if quiet.stderr.contains("the nodes are one again") {
-            return Some(containers);
+        match quiet.stderr.contains("the nodes are one again") {
+            true => Ok(()),
+            false => Err(quiet.stderr),
         }
-        let why = quiet
-            .stderr
-            .lines()
-            .rev()
-            .find(|line| line.contains("error"))
-            .unwrap_or("");
-        let required = std::env::var("FIREDRILL_TEST_REQUIRE").unwrap_or_default();
-        assert!(
-            !required.split(',').any(|each| each == "docker"),
-            "no cluster in containers can be drilled here:\n{}",
-            quiet.stderr
-        );
-        eprintln!("not run: no cluster in containers can be drilled here: {why}");
-        None
     }
 
     /// Runs a drill that is given without its head.
