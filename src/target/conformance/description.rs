@@ -55,7 +55,9 @@ pub(super) async fn roles_and_endpoints(fixture: &dyn Fixture) {
         if leads {
             let through = ask(&endpoint.address, WHO, Asks::Who).await.rows;
             let primary = bench.target.act_access(leader);
-            assert_eq!(through, ask(&primary, WHO, Asks::Who).await.rows);
+            let direct = ask(&primary, WHO, Asks::Who).await.rows;
+            // Port and start time are the postmaster's; its address depends on the way to it.
+            assert_eq!(through[0][1..], direct[0][1..]);
         }
     }
     bench.close(fixture).await;
