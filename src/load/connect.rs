@@ -55,7 +55,7 @@ pub(super) async fn open_or_settle(
     deadline: Duration,
     k: u64,
 ) -> Option<Seated> {
-    // A way of its own: beside it an attempt that has its session already would be ten times as large.
+    // In a box of its own, so that the many attempts that have their session already stay small.
     match Box::pin(open(probes, (channel, route), deadline)).await {
         Ok(seated) => Some(seated),
         Err(NoSession::NoSeat) => {
