@@ -10,7 +10,7 @@
 //! Only bytes are carried: the probes themselves stay in the runner and use a Unix socket as any other address. So
 //! there is one clock, and nothing to relate to it; a password never leaves the runner; and nothing that is
 //! measured depends on which target it is. What it costs is the way of each byte through the engine's own
-//! stream, about half a millisecond there and back on one machine, which the baseline of such a channel has as well.
+//! stream, which the baseline of such a channel has as well; how much that is was not measured yet.
 
 mod frames;
 #[cfg(test)]
