@@ -281,6 +281,7 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sql::test_server::refusing_port;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
@@ -324,9 +325,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_port_without_a_server_refuses() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        drop(listener);
+        let (_held, port) = refusing_port();
         let page = page(&format!("http://127.0.0.1:{port}/")).unwrap();
         let outcome = get(&page, Duration::from_secs(5)).await;
         assert_eq!(outcome, Outcome::Failed(ErrorClass::Refused));

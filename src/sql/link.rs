@@ -106,12 +106,7 @@ impl Link {
     /// Sends a statement and waits for ReadyForQuery.
     pub(super) async fn ask(&self, sql: &str) -> Result<Answer, SqlError> {
         let _turn = self.turn.lock().await;
-        match lock(&self.open).as_mut() {
-            Some(open) if open.copies => return Err(given_up()),
-            Some(open) => simple::query(sql, &mut open.outbox.bytes)?,
-            None => return Err(self.why_ended()),
-        }
-        let mut drives = Drives::begin(self);
+        let mut drives = self.drive(|open| simple::query(sql, &mut open.outbox.bytes))?;
         let mut answered = Answer::default();
         let answer = poll_fn(|context| {
             self.poll(|open| open.poll_answer(context, &mut answered))
@@ -127,12 +122,10 @@ impl Link {
     /// waited for no longer leaves the connection of no more use. Nothing may be left of one that is done.
     pub(super) async fn copy<T>(&self, copy: impl Future<Output = T>) -> Result<T, SqlError> {
         let _turn = self.turn.lock().await;
-        match lock(&self.open).as_mut() {
-            Some(open) if open.copies => return Err(given_up()),
-            Some(open) => open.copies = true,
-            None => return Err(self.why_ended()),
-        }
-        let mut drives = Drives::begin(self);
+        let mut drives = self.drive(|open| {
+            open.copies = true;
+            Ok(())
+        })?;
         // Its answer is the library's.
         drives.answered = true;
         let mut copy = pin!(copy);
@@ -152,6 +145,25 @@ impl Link {
         Ok(copied)
     }
 
+    /// Takes the connection over from the listener, for what `begin` begins. Both under one lock: a listener
+    /// that looks in between would read the answer, and be woken for it in the statement's place.
+    fn drive(
+        &self,
+        begin: impl FnOnce(&mut Open) -> Result<(), SqlError>,
+    ) -> Result<Drives<'_>, SqlError> {
+        let mut held = lock(&self.open);
+        match held.as_mut() {
+            Some(open) if open.copies => return Err(given_up()),
+            Some(open) => begin(open)?,
+            None => return Err(self.why_ended()),
+        }
+        self.idle.asked.store(true, Ordering::Release);
+        Ok(Drives {
+            link: self,
+            answered: false,
+        })
+    }
+
     /// Lets the library take what it has read already.
     fn drain(&self) {
         let mut nobody = Context::from_waker(Waker::noop());
@@ -162,17 +174,18 @@ impl Link {
     pub(super) async fn listen(&self) {
         poll_fn(|context| {
             self.idle.listener.register(context.waker());
-            match self.idle.asked.load(Ordering::Acquire) {
-                true => Poll::Pending,
-                false => self.poll_idle(),
-            }
+            self.poll_idle()
         })
         .await;
     }
 
     fn poll_idle(&self) -> Poll<()> {
         let mut context = Context::from_waker(&self.wakes_listener);
-        let ended = self.poll(|open| open.poll_idle(&mut context).map(Err::<(), _>));
+        let ended = self.poll(|open| match self.idle.asked.load(Ordering::Acquire) {
+            // The statement hands it back.
+            true => Poll::Pending,
+            false => open.poll_idle(&mut context).map(Err::<(), _>),
+        });
         ended.map(|_| ())
     }
 
@@ -363,16 +376,6 @@ struct Drives<'a> {
     answered: bool,
 }
 
-impl<'a> Drives<'a> {
-    fn begin(link: &'a Link) -> Self {
-        link.idle.asked.store(true, Ordering::Release);
-        Self {
-            link,
-            answered: false,
-        }
-    }
-}
-
 impl Drop for Drives<'_> {
     fn drop(&mut self) {
         let Link { open, idle, .. } = self.link;
@@ -443,4 +446,52 @@ impl fmt::Debug for Link {
 /// A poisoned lock only means that another thread panicked between two changes; the value is still whole.
 pub(super) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    /// Answers each statement, whatever it is, with ReadyForQuery.
+    async fn serve(mut server: tokio::io::DuplexStream) {
+        let mut head = [0; 5];
+        while server.read_exact(&mut head).await.is_ok() {
+            let [_, length @ ..] = head;
+            let mut text = vec![0; u32::from_be_bytes(length) as usize - 4];
+            server.read_exact(&mut text).await.unwrap();
+            server.write_all(b"Z\0\0\0\x05I").await.unwrap();
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn a_listener_that_is_woken_for_nothing_takes_no_answer_away() {
+        let (client, server) = tokio::io::duplex(1024);
+        let link = Arc::new(Link::new(
+            Arc::new(Mutex::new(client)),
+            Box::new(|_| Poll::Pending),
+        ));
+        let serving = tokio::spawn(serve(server));
+        let listening = tokio::spawn({
+            let link = Arc::clone(&link);
+            async move { link.listen().await }
+        });
+        let waking = tokio::spawn({
+            let link = Arc::clone(&link);
+            async move {
+                loop {
+                    link.idle.listener.wake();
+                    tokio::task::yield_now().await;
+                }
+            }
+        });
+        for asked in 0..20_000 {
+            let answer = link.ask("select 1");
+            let answer = tokio::time::timeout(std::time::Duration::from_secs(5), answer).await;
+            assert!(matches!(answer, Ok(Ok(_))), "statement {asked}: {answer:?}");
+        }
+        for task in [serving, listening, waking] {
+            task.abort();
+        }
+    }
 }

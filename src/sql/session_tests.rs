@@ -1,6 +1,6 @@
 //! What a session says of real servers, dead ports, and listeners that never answer.
 
-use super::test_server::TestServer;
+use super::test_server::{TestServer, refusing_port};
 use super::{Address, Session};
 use crate::event::slots::ErrorClass;
 use std::time::Duration;
@@ -36,9 +36,7 @@ async fn a_listener_that_never_answers_is_a_startup_deadline() {
 
 #[tokio::test]
 async fn a_port_without_a_listener_refuses() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    drop(listener);
+    let (_held, port) = refusing_port();
     let error = Session::connect(&local(port), SECOND).await.unwrap_err();
     assert_eq!(error.class, ErrorClass::Refused);
     let socket = Address {

@@ -32,6 +32,15 @@ fn account() -> &'static Account {
     account
 }
 
+/// A port that refuses as long as the socket is held: bound, so that no other test gets it, and not listening.
+pub(crate) fn refusing_port() -> (tokio::net::TcpSocket, u16) {
+    let held = tokio::net::TcpSocket::new_v4().unwrap();
+    held.bind((std::net::Ipv4Addr::LOCALHOST, 0).into())
+        .unwrap();
+    let port = held.local_addr().unwrap().port();
+    (held, port)
+}
+
 fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0")
         .unwrap()

@@ -138,9 +138,7 @@ async fn where_nobody_listens_the_connection_ends_at_once() {
     let Some(mut inside) = Inside::start() else {
         return;
     };
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = free.local_addr().unwrap().port();
-    drop(free);
+    let (_held, port) = crate::sql::test_server::refusing_port();
     let tunnel = inside.tunnel().await;
     let mut client = connect(&tunnel, port);
     assert_eq!(rest(&mut client).await, b"");
