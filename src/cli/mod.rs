@@ -16,6 +16,8 @@ pub mod exit_code;
 pub mod failure;
 mod files;
 mod kinds;
+#[cfg(feature = "docker")]
+mod left_behind;
 mod list;
 mod man;
 mod new;

@@ -5,10 +5,13 @@ use super::choices::{RunsChoice, TargetChoice};
 use super::exit_code::Exit;
 use super::failure::Failure;
 use super::kinds::KINDS;
+#[cfg(feature = "docker")]
+use super::left_behind::Containers;
 use super::terminal::Terminal;
 use super::{files, state};
+use crate::drill::target_file::TargetKind;
 use crate::history;
-use crate::undo::open_runs::{Lock, OpenRun, has_journal, open_runs_everywhere};
+use crate::undo::open_runs::{Lock, OpenRun, Registry, has_journal, open_runs_everywhere};
 use crate::undo::recover::{RecoverReport, recover};
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -23,7 +26,9 @@ use std::path::{Path, PathBuf};
 Examples:
   firedrill undo                           the latest run that is not finished
   firedrill undo 20261123t101500-1a2b3c    that run
-  firedrill undo --target local            everything that is left on this kind of target")]
+  firedrill undo --target local            everything that is left on this kind of target
+  firedrill undo --target docker.yaml      everything that is left on these containers, by its labels where
+                                           the journal is lost")]
 pub struct UndoArgs {
     /// The run's id, or the beginning of it. Default: the latest run that is not finished
     #[arg(value_name = "RUN", conflicts_with = "target")]
@@ -32,6 +37,10 @@ pub struct UndoArgs {
     /// A target file or `local`: undo every unfinished run on it
     #[arg(long, value_name = "TARGET")]
     pub target: Option<PathBuf>,
+
+    /// The machine that ran it is gone for good: put back what a run on another machine left on containers
+    #[arg(long, requires = "target")]
+    pub orphaned: bool,
 
     #[command(flatten)]
     pub runs: RunsChoice,
@@ -50,18 +59,51 @@ pub fn undo(args: &UndoArgs, terminal: &Terminal) -> Result<Exit, Failure> {
             dir.display()
         ))
     })?;
+    #[cfg(feature = "docker")]
+    let mut containers = None;
     let chosen = match (&args.run, &args.target) {
         (Some(run), _) => vec![named(run, &open, &dir)?],
-        (None, Some(target)) => on_target(target, &open, terminal)?,
+        (None, Some(target)) => match kind_of(target, terminal)? {
+            #[cfg(feature = "docker")]
+            Some(TargetKind::Docker(docker)) => {
+                let found = Containers::find(&docker)?;
+                let chosen = found.open_runs(&open)?;
+                containers = Some(found);
+                chosen
+            }
+            _ => thrown_away(&open),
+        },
         (None, None) => latest(open)?.into_iter().collect(),
     };
+    let mut exit = undo_each(&chosen, registry.as_ref(), terminal)?;
+    #[cfg(feature = "docker")]
+    if let Some(containers) = containers {
+        let left = containers.undo_what_is_left(args.orphaned, terminal)?;
+        match left {
+            None if chosen.is_empty() => {
+                terminal.say("nothing to undo: no run has these containers")
+            }
+            None => {}
+            Some(Exit::Pass) => {}
+            Some(worse) => exit = worse,
+        }
+        return Ok(exit);
+    }
     if chosen.is_empty() {
         terminal.say("nothing to undo: every run put everything back");
-        return Ok(Exit::Pass);
     }
+    Ok(exit)
+}
+
+/// Undoes runs by their journals.
+fn undo_each(
+    chosen: &[PathBuf],
+    registry: Option<&Registry>,
+    terminal: &Terminal,
+) -> Result<Exit, Failure> {
     let mut exit = Exit::Pass;
     for folder in chosen {
-        match wait_for(recover(&folder, KINDS, registry.as_ref()))? {
+        match wait_for(recover(folder, KINDS, registry))? {
             Ok(report) => {
                 say(&report, terminal);
                 if !report.is_complete() {
@@ -111,25 +153,24 @@ fn latest(open: Vec<OpenRun>) -> Result<Option<PathBuf>, Failure> {
     }
 }
 
-/// All open runs on targets of a kind.
-fn on_target(
-    target: &Path,
-    open: &[OpenRun],
-    terminal: &Terminal,
-) -> Result<Vec<PathBuf>, Failure> {
-    if target != Path::new("local") {
-        // The only kind of this version; a file that is wrong or of a later kind is refused here.
-        let choice = TargetChoice {
-            target: Some(target.to_owned()),
-            ..TargetChoice::default()
-        };
-        files::target(&choice, terminal)?;
+/// The kind of target that a person named; `None` for the embedded default.
+fn kind_of(target: &Path, terminal: &Terminal) -> Result<Option<TargetKind>, Failure> {
+    if target == Path::new("local") {
+        return Ok(None);
     }
-    Ok(open
-        .iter()
+    let choice = TargetChoice {
+        target: Some(target.to_owned()),
+        ..TargetChoice::default()
+    };
+    Ok(Some(files::target(&choice, terminal)?.target.kind()))
+}
+
+/// All open runs on targets that die with their run.
+fn thrown_away(open: &[OpenRun]) -> Vec<PathBuf> {
+    open.iter()
         .filter(|open| open.is_throw_away() && open.lock == Lock::Free)
         .map(|open| open.folder.clone())
-        .collect())
+        .collect()
 }
 
 fn say(report: &RecoverReport, terminal: &Terminal) {

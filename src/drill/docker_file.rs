@@ -2,6 +2,7 @@
 
 use super::identity_file::PasswordFile;
 use super::target_file::FailoverFile;
+use crate::target::Part;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +24,15 @@ pub struct Docker {
     /// the other nodes alone is refused.
     #[serde(default)]
     pub networks: Option<NetworksFile>,
+    /// Which containers hold the leader key: what `lose_dcs` takes away.
+    #[serde(default)]
+    pub dcs: Option<NodesFile>,
+    /// Which containers lead clients to the servers: what `lose_router` takes away.
+    #[serde(default)]
+    pub router: Option<NodesFile>,
+    /// Which containers keep sessions to the servers for clients: what `lose_router` takes away with `which: pooler`.
+    #[serde(default)]
+    pub pooler: Option<NodesFile>,
     /// Who is asked about roles; several are compared with each other.
     pub roles: Vec<RoleSourceFile>,
     /// PostgreSQL's port inside a container.
@@ -136,6 +146,20 @@ pub enum RejoinFile {
 }
 
 impl Docker {
+    /// What it names beside the nodes.
+    #[must_use]
+    pub fn parts(&self) -> Vec<(Part, NodesFile)> {
+        let of = |part| match part {
+            Part::Dcs => &self.dcs,
+            Part::Router => &self.router,
+            Part::Pooler => &self.pooler,
+        };
+        let parts = Part::ALL.into_iter();
+        parts
+            .filter_map(|part| of(part).clone().map(|file| (part, file)))
+            .collect()
+    }
+
     /// Names of the nodes before anybody has looked: those that are written, else placeholders.
     #[must_use]
     pub fn node_names(&self) -> Vec<String> {

@@ -37,6 +37,15 @@ shipped![
     "rolling-restart",
     "replica-rebuild",
     "abandoned-slot",
+    "node-loss",
+    "two-node-loss",
+    "sync-standby-crash",
+    "postmaster-freeze",
+    "agent-crash",
+    "agent-freeze",
+    "dcs-loss",
+    "router-loss",
+    "pooler-loss",
 ];
 
 /// The shipped drill of a name.

@@ -205,8 +205,8 @@ fn two_minutes() -> Duration {
     Duration::from_secs(120)
 }
 
-/// Makes the enum [`Step`] out of a list of `Variant(type): "kind", fault`, `..., step`, `..., change` or
-/// `..., group` lines.
+/// Makes the enum [`Step`] out of a list of `Variant(type): "kind", fault`, `..., step`, `..., part`,
+/// `..., change` or `..., group` lines.
 macro_rules! steps {
     ($($(#[$doc:meta])* $variant:ident($body:ty): $kind:literal, $sort:ident;)+) => {
         /// One step of a drill, written as `- kind: { … }`.
@@ -249,6 +249,8 @@ macro_rules! steps {
     (@change $body:ident) => {
         $body.undo.is_some().then(|| Arc::new($body.clone()) as Arc<dyn Fault>)
     };
+    // A fault that names no node.
+    (@part $body:ident) => { Some(Arc::new($body.clone()) as Arc<dyn Fault>) };
     (@group $body:ident) => { None };
     (@id group $body:ident) => { None };
     (@id $sort:ident $body:ident) => { $body.id.as_deref() };
@@ -270,6 +272,12 @@ steps! {
     Freeze(fault::freeze::Freeze): "freeze", fault;
     /// A node is cut off.
     Cut(fault::cut::Cut): "cut", fault;
+    /// The machine under a node loses its power.
+    PowerOff(fault::power_off::PowerOff): "power_off", fault;
+    /// Members of the store that holds the leader key are lost.
+    LoseDcs(fault::lose_part::LoseDcs): "lose_dcs", part;
+    /// What leads clients to the servers is lost.
+    LoseRouter(fault::lose_part::LoseRouter): "lose_router", part;
     /// A standby receives and does not replay.
     PauseReplay(fault::pause_replay::PauseReplay): "pause_replay", fault;
     /// A standby loses its data and is made anew.

@@ -20,6 +20,8 @@ pub enum FreezeScope {
     All,
     /// The postmaster alone: open sessions go on, new ones hang.
     Postmaster,
+    /// The agent that decides about failover alone: the server goes on, and nobody looks after it.
+    Agent,
 }
 
 /// Processes of a node stand still; its sockets stay open.
@@ -31,7 +33,7 @@ pub struct Freeze {
     pub id: Option<String>,
     /// The node that is hit.
     pub node: NodeRef,
-    /// all (the default) or postmaster.
+    /// all (the default), postmaster or agent.
     #[serde(default)]
     pub scope: FreezeScope,
 }
@@ -48,13 +50,19 @@ impl Fault for Freeze {
         &self.node
     }
     fn needs(&self) -> Vec<Capability> {
-        vec![Capability::Processes]
+        match self.scope {
+            FreezeScope::All | FreezeScope::Postmaster => vec![Capability::Processes],
+            FreezeScope::Agent => vec![Capability::Processes, Capability::Agents],
+        }
     }
     fn describe(&self, node: &str) -> String {
         match self.scope {
             FreezeScope::All => format!("freeze {node}: all its processes stand still"),
             FreezeScope::Postmaster => {
                 format!("freeze the postmaster of {node}: open sessions go on, new ones hang")
+            }
+            FreezeScope::Agent => {
+                format!("freeze the failover agent of {node}: the server goes on without it")
             }
         }
     }
@@ -106,6 +114,7 @@ impl FreezeScope {
         match self {
             Self::All => ProcessScope::All,
             Self::Postmaster => ProcessScope::Postmaster,
+            Self::Agent => ProcessScope::Agent,
         }
     }
 }

@@ -25,6 +25,9 @@ pub enum VictimProcess {
     Walreceiver,
     /// One client backend: the postmaster restarts all of them.
     Backend,
+    /// The agent that decides about failover on the node; the server goes on, where the agent is not the first
+    /// process of its container.
+    Agent,
 }
 
 /// One process of a node is killed.
@@ -55,6 +58,7 @@ impl Fault for KillProcess {
         match self.process {
             VictimProcess::Postmaster => vec![Capability::Processes, Capability::Power],
             VictimProcess::Walreceiver | VictimProcess::Backend => vec![Capability::Processes],
+            VictimProcess::Agent => vec![Capability::Processes, Capability::Agents],
         }
     }
     fn describe(&self, node: &str) -> String {
@@ -64,6 +68,9 @@ impl Fault for KillProcess {
     fn describe_undo(&self, node: &str) -> String {
         match self.process {
             VictimProcess::Postmaster => powered_off::describe_undo(node),
+            VictimProcess::Agent => format!(
+                "who watches over it starts it again; restart {node} where it does not come back"
+            ),
             _ => format!("{node} restarts it; start or rejoin {node} where it does not come back"),
         }
     }
@@ -125,6 +132,7 @@ impl VictimProcess {
             Self::Postmaster => ProcessScope::Postmaster,
             Self::Walreceiver => ProcessScope::WalReceiver,
             Self::Backend => ProcessScope::OneBackend,
+            Self::Agent => ProcessScope::Agent,
         }
     }
 
@@ -133,12 +141,15 @@ impl VictimProcess {
             Self::Postmaster => "postmaster",
             Self::Walreceiver => "walreceiver",
             Self::Backend => "backend",
+            Self::Agent => "failover agent",
         }
     }
 }
 
 /// How long a server may take to come back by itself after it lost a process.
 const BY_ITSELF: Duration = Duration::from_secs(10);
+/// How long whoever watches over an agent may take to start it again.
+const AGENT_BACK: Duration = Duration::from_secs(30);
 
 /// A node that lost a process.
 #[derive(Debug, Serialize, Deserialize)]
@@ -160,6 +171,16 @@ fn victims(undo: &dyn Undo) -> Result<Vec<ProcessId>, TargetError> {
 }
 
 impl KilledProcess {
+    /// Whether the node has an agent, where that is what was killed.
+    async fn agent_is_back(&self, target: &dyn Target) -> Result<bool, TargetError> {
+        if self.process != VictimProcess::Agent {
+            return Ok(true);
+        }
+        let processes = target.processes().ok_or_else(|| lacks("see a process"))?;
+        let found = processes.find(&self.hit.node, ProcessScope::Agent).await?;
+        Ok(!found.is_empty())
+    }
+
     /// Waits while the server recovers by itself, and clears what a postmaster left behind: a new one
     /// refuses to start beside its orphans.
     async fn settle(&self, target: &dyn Target) -> Result<(), TargetError> {
@@ -168,6 +189,16 @@ impl KilledProcess {
         };
         let node = self.hit.node.as_str();
         let begun = Instant::now();
+        if self.process == VictimProcess::Agent {
+            while begun.elapsed() < AGENT_BACK {
+                if self.agent_is_back(target).await? || power.running(node).await? == 0 {
+                    return Ok(());
+                }
+                sleep(Duration::from_millis(200)).await;
+            }
+            // Nobody starts it again: with its node it comes back.
+            return power.power_off(node, PowerOff::Kill).await;
+        }
         while begun.elapsed() < BY_ITSELF {
             let seen = in_place::look(target).await;
             let silent = matches!(
@@ -202,6 +233,10 @@ impl Undo for KilledProcess {
         facts_of(self)
     }
     async fn standing(&self, target: &dyn Target) -> Result<Standing, TargetError> {
+        if !self.agent_is_back(target).await? {
+            let node = &self.hit.node;
+            return Ok(Standing::Missing(format!("{node} has no failover agent")));
+        }
         in_place::as_before(target, &self.hit.node).await
     }
     async fn put_back(&self, target: &dyn Target, around: &Around<'_>) -> Result<(), TargetError> {

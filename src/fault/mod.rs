@@ -10,7 +10,9 @@ pub mod freeze;
 pub mod kill;
 pub mod kill_process;
 pub mod lose_data;
+pub mod lose_part;
 pub mod pause_replay;
+pub mod power_off;
 mod powered_off;
 mod returns;
 pub mod sql;
@@ -21,7 +23,7 @@ pub use returns::Returns;
 
 use crate::event::cluster::ClusterSeen;
 use crate::role::NodeRef;
-use crate::target::{Capability, Target, TargetError};
+use crate::target::{Capability, Part, Target, TargetError};
 use crate::undo::Undo;
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -32,7 +34,7 @@ use std::time::Duration;
 pub struct Hit {
     /// The node.
     pub node: String,
-    /// Its role then: "primary" or "standby"; "other" where it did not say.
+    /// Its role then: "primary" or "standby"; "other" where it did not say; "part" for what is no node.
     pub role: String,
     /// The newest timeline then; its own where it leads; 0 where no node said.
     pub timeline: u32,
@@ -45,10 +47,10 @@ impl Hit {
         self.role == "primary"
     }
 
-    /// Whether it may take writes when it comes back: everything that was not seen to be a standby may.
+    /// Whether it may take writes when it comes back: every node that was not seen to be a standby may.
     #[must_use]
     pub fn may_lead(&self) -> bool {
-        self.role != "standby"
+        self.role != "standby" && self.role != Part::ROLE
     }
 }
 
@@ -59,6 +61,9 @@ pub fn undo_from_journal(fault: &str, facts: &serde_json::Value) -> Option<Box<d
     match fault {
         "kill" => powered_off::from_facts("kill", facts),
         "stop" => powered_off::from_facts("stop", facts),
+        "power_off" => powered_off::from_facts("power_off", facts),
+        "lose_dcs" => lose_part::from_facts("lose_dcs", facts),
+        "lose_router" => lose_part::from_facts("lose_router", facts),
         "kill_process" => kill_process::from_facts(facts),
         "freeze" => freeze::from_facts(facts),
         "cut" => cut::from_facts(facts),

@@ -142,7 +142,11 @@ impl TargetFacts {
             Capability::OtherClients,
             Capability::Commands,
             Capability::Restarts,
+            Capability::Machines,
+            Capability::Agents,
         ];
+        let parts = docker.parts();
+        capabilities.extend(parts.iter().map(|(part, _)| part.capability()));
         if docker.networks.is_some() {
             capabilities.extend([Capability::CutClients, Capability::CutPeers]);
         }

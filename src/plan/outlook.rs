@@ -120,6 +120,12 @@ impl<'a> Outlook<'a> {
                 }),
             },
             NodeRef::Named(name) => self.named(name),
+            // No node is hit by it.
+            NodeRef::Part(part) => Ok(Aim {
+                candidates: Vec::new(),
+                all: true,
+                words: format!("the {part}"),
+            }),
             NodeRef::Of(id) => match self.hits.get(id) {
                 // Its role may be another one by then, so that only its name is said.
                 Some(aim) => Ok(Aim {

@@ -4,6 +4,7 @@ use super::draw;
 use crate::event::cluster::{ClusterSeen, NodeSeen, Standing};
 use crate::fault::Hit;
 use crate::role::NodeRef;
+use crate::target::Part;
 use rand_chacha::rand_core::RngCore;
 use std::collections::BTreeMap;
 
@@ -75,6 +76,8 @@ pub fn resolve(
             }
         }
         NodeRef::Named(name) => one(name, seen, hits),
+        // Its members are the target's to find.
+        NodeRef::Part(part) => Ok(vec![(part.to_string(), Part::ROLE.to_owned())]),
         NodeRef::Of(id) => match hits.get(id) {
             Some(hit) => one(&hit.node, seen, hits),
             None => Err(format!("the step {id} has hit nothing")),

@@ -1,5 +1,6 @@
 //! How a drill file names a node: by role, by name, or by what an earlier step hit.
 
+use crate::target::Part;
 use schemars::JsonSchema;
 use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -26,6 +27,8 @@ pub enum NodeRef {
     Named(String),
     /// The node that the step with this id hit, or the previous primary of a switch-over.
     Of(String),
+    /// No node, but what stands beside them: what a step of its own hits. No word of a drill file means it.
+    Part(Part),
 }
 
 impl NodeRef {
@@ -53,6 +56,7 @@ impl fmt::Display for NodeRef {
             Self::AllAnswering => f.write_str("all_answering"),
             Self::Named(name) => f.write_str(name),
             Self::Of(id) => write!(f, "the node of {id}"),
+            Self::Part(part) => write!(f, "{part}"),
         }
     }
 }

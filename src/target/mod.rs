@@ -10,7 +10,10 @@ mod conformance;
 pub mod docker;
 pub mod inside;
 pub mod local;
+mod parts;
 pub mod simulated;
+
+pub use parts::{Loss, Part, Parts};
 
 use crate::event::cluster::ClusterSeen;
 use crate::event::{Emitter, TargetRecord};
@@ -46,6 +49,16 @@ pub enum Capability {
     Storage,
     /// Somebody beside firedrill starts a dead node again: a supervisor, a restart policy.
     Restarts,
+    /// Power a node's machine off and on.
+    Machines,
+    /// Signal the agent that decides about failover on each node.
+    Agents,
+    /// Lose members of the store that holds the leader key.
+    LoseDcs,
+    /// Lose what leads clients to the primary.
+    LoseRouter,
+    /// Lose what keeps sessions for clients.
+    LosePooler,
 }
 
 /// Who promotes a standby when the primary is lost.
@@ -130,6 +143,10 @@ pub trait Target: Send + Sync {
     fn network(&self) -> Option<&dyn Network>;
     /// Losing data, and fresh copies.
     fn storage(&self) -> Option<&dyn Storage> {
+        None
+    }
+    /// What stands beside the nodes.
+    fn parts(&self) -> Option<&dyn Parts> {
         None
     }
     /// Promote, switch over, rejoin.
@@ -219,6 +236,8 @@ pub enum ProcessScope {
     WalReceiver,
     /// One client backend, not one of the caller's own control sessions.
     OneBackend,
+    /// The agent that decides about failover beside the server: [`Capability::Agents`].
+    Agent,
 }
 
 /// A signal to processes.

@@ -390,6 +390,7 @@ impl Processes for FakeTarget {
             ProcessScope::WalReceiver if state.streams(at) => 1..2,
             ProcessScope::WalReceiver => 0..0,
             ProcessScope::OneBackend => 2..3,
+            ProcessScope::Agent => 0..0,
         };
         if !node.on {
             return Ok(Vec::new());

@@ -11,6 +11,7 @@
 //! | bounded.rs | no call without a limit |
 //! | watchdog.rs | undoes when the runner died |
 //! | recover.rs | undoes when both died: `firedrill undo` |
+//! | by_label.rs | undoes when the journal is lost as well: `firedrill undo --target FILE` |
 //! | outside.rs | what does not go with a throw-away cluster |
 //! | reached_again.rs | how one on containers is reached again |
 //! | throw_away.rs | how a dead run on the local target is swept |
@@ -20,6 +21,7 @@
 //! Nothing here decides whether a drill passed; what could not be undone is said and left to others.
 
 mod bounded;
+pub mod by_label;
 #[cfg(test)]
 pub(crate) mod fake_target;
 pub mod guard;
@@ -40,7 +42,7 @@ mod outside;
 #[cfg(feature = "docker")]
 mod reached_again;
 pub mod recover;
-mod runner;
+pub(crate) mod runner;
 #[cfg(test)]
 mod safety_tests;
 mod striking;

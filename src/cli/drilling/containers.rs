@@ -37,6 +37,7 @@ pub fn settings(docker: &Docker, checked: &CheckedTarget) -> Result<DockerSettin
     Ok(DockerSettings {
         engine: docker.engine.clone(),
         nodes: docker.nodes.clone(),
+        parts: docker.parts(),
         networks: docker
             .networks
             .as_ref()

@@ -20,7 +20,10 @@ pub(super) fn docker(docker: &Docker, target: &TargetFile, findings: &mut Findin
             wrong.help("add `drillable: true` below `docker` if drills are meant to break them"),
         );
     }
-    nodes(&docker.nodes, findings);
+    containers(&docker.nodes, "nodes", findings);
+    for (part, file) in docker.parts() {
+        containers(&file, part.name(), findings);
+    }
     if docker.patroni().is_none() {
         let wrong = Diagnostic::error("target", "nobody who fails over is named");
         findings.add(
@@ -77,8 +80,13 @@ pub(super) fn docker(docker: &Docker, target: &TargetFile, findings: &mut Findin
     }
 }
 
-fn nodes(nodes: &NodesFile, findings: &mut Findings<'_>) {
-    let path = [At::Key("docker"), At::Key("nodes")];
+/// Which containers a key of the file means.
+fn containers(nodes: &NodesFile, key: &'static str, findings: &mut Findings<'_>) {
+    let path = [At::Key("docker"), At::Key(key)];
+    let (what, least, why) = match key {
+        "nodes" => ("nodes".to_owned(), 2, ": a primary and its standbys"),
+        part => (format!("of the {part}"), 1, ""),
+    };
     let wrong = |text: &str, help: &str| Diagnostic::error("target", text).help(help);
     let by = [
         nodes.label.is_some(),
@@ -89,7 +97,7 @@ fn nodes(nodes: &NodesFile, findings: &mut Findings<'_>) {
         0 => findings.add(
             &path,
             wrong(
-                "nothing says which containers are nodes",
+                &format!("nothing says which containers are {what}"),
                 "add label: \"KEY=VALUE\", service: NAME, or names: [NAME, …]",
             ),
         ),
@@ -97,7 +105,7 @@ fn nodes(nodes: &NodesFile, findings: &mut Findings<'_>) {
         _ => findings.add(
             &path,
             wrong(
-                "nodes are named in two ways",
+                &format!("{key} are named in two ways"),
                 "keep one of label, service and names",
             ),
         ),
@@ -119,14 +127,14 @@ fn nodes(nodes: &NodesFile, findings: &mut Findings<'_>) {
             .add(
                 &path,
                 wrong(
-                    "nothing says how many nodes there must be",
-                    "add count: N, or a node that is missing would not be missed",
+                    &format!("nothing says how many containers {key} must be"),
+                    "add count: N, or one that is missing would not be missed",
                 ),
             ),
-        Some(count) if !(2..=MOST_NODES).contains(&count) => {
+        Some(count) if !(least..=MOST_NODES).contains(&count) => {
             let here = [path[0], path[1], At::Key("count")];
-            let help = format!("expected 2 to {MOST_NODES}: a primary and its standbys");
-            findings.add(&here, wrong(&format!("{count} nodes"), &help));
+            let help = format!("expected {least} to {MOST_NODES}{why}");
+            findings.add(&here, wrong(&format!("{count} {key}"), &help));
         }
         Some(count) if !nodes.names.is_empty() && count as usize != nodes.names.len() => {
             let here = [path[0], path[1], At::Key("count")];
@@ -135,7 +143,7 @@ fn nodes(nodes: &NodesFile, findings: &mut Findings<'_>) {
         }
         _ => {}
     }
-    if nodes.names.len() == 1 {
+    if key == "nodes" && nodes.names.len() == 1 {
         let here = [path[0], path[1], At::Key("names")];
         findings.add(&here, wrong("one node has no standby", "name all of them"));
     }

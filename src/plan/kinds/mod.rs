@@ -125,5 +125,10 @@ pub(super) fn in_words(capability: Capability) -> &'static str {
         Capability::Storage => "nodes whose data can be taken away and copied anew",
         Capability::Commands => "something that a command of yours can reach",
         Capability::Restarts => "a supervisor that starts a dead node again",
+        Capability::Machines => "machines that can be powered off and on",
+        Capability::Agents => "a failover agent on each node that can be signalled",
+        Capability::LoseDcs => "a store of the leader key that the target file names (dcs)",
+        Capability::LoseRouter => "a router that the target file names (router)",
+        Capability::LosePooler => "a pooler that the target file names (pooler)",
     }
 }

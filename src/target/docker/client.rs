@@ -463,6 +463,10 @@ fn described(said: ContainerInspectResponse) -> Container {
         running: state.running.unwrap_or_default(),
         paused: state.paused.unwrap_or_default(),
         restarting: state.restarting.unwrap_or_default(),
+        health: state
+            .health
+            .and_then(|health| health.status)
+            .map(|status| status.to_string()),
         exit_code: state.exit_code.unwrap_or_default(),
         pid: state.pid.unwrap_or_default(),
         started_at: state.started_at.unwrap_or_default(),

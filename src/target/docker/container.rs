@@ -18,6 +18,8 @@ pub struct Container {
     pub paused: bool,
     /// The engine is about to start it again.
     pub restarting: bool,
+    /// What its own health check says, where it has one: starting, healthy, unhealthy.
+    pub health: Option<String>,
     /// How its first process ended last.
     pub exit_code: i64,
     /// Number of its first process on the engine's machine; 0 where it does not run.

@@ -13,7 +13,8 @@ use crate::role::patroni;
 use crate::sql::Address;
 use crate::target::local::emitter_slot::EmitterSlot;
 use crate::target::{
-    Capability, Endpoint, Failover, Network, Power, Processes, Recovery, Sight, Target, TargetError,
+    Capability, Endpoint, Failover, Network, Part, Parts, Power, Processes, Recovery, Sight,
+    Target, TargetError,
 };
 use async_trait::async_trait;
 use std::collections::BTreeMap;
@@ -31,6 +32,8 @@ pub struct DockerTarget {
     pub(super) engine: Engine,
     pub(super) facts: Facts,
     pub(super) nodes: Vec<Node>,
+    /// What stands beside them.
+    pub(super) parts: Vec<(Part, Node)>,
     pub(super) emitter: EmitterSlot,
     pub(super) patroni_login: patroni::Login,
     pub(super) run: String,
@@ -256,6 +259,10 @@ impl Target for DockerTarget {
 
     fn network(&self) -> Option<&dyn Network> {
         Some(self)
+    }
+
+    fn parts(&self) -> Option<&dyn Parts> {
+        (!self.parts.is_empty()).then_some(self)
     }
 
     fn recovery(&self) -> &dyn Recovery {

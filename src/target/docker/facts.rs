@@ -3,6 +3,7 @@
 
 use super::client::{Attachment, Policy};
 use super::place::Place;
+use crate::target::Part;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -24,6 +25,19 @@ pub struct Facts {
     pub port: u16,
     /// Name of the container that keeps other drills away.
     pub lock: String,
+    /// What stands beside the nodes, in declared order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<PartFacts>,
+}
+
+/// A member of a part as it was found; as a node it is a member of no cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PartFacts {
+    /// Of what.
+    pub part: Part,
+    /// Its container.
+    pub container: NodeFacts,
 }
 
 /// One node as it was found.
@@ -105,6 +119,10 @@ mod tests {
             patroni_port: 8008,
             port: 5432,
             lock: "firedrill-lock-0".to_owned(),
+            parts: vec![PartFacts {
+                part: Part::Dcs,
+                container: node("etcd-1", "3d"),
+            }],
         }
     }
 

@@ -1,12 +1,13 @@
 //! Which containers are the nodes, and whether they may be drilled. It only looks, and refuses with what to do.
 
 use super::client::{Container, Engine};
-use super::facts::{self, Facts, NodeFacts};
-use super::lock;
+use super::facts::{self, Facts, NodeFacts, PartFacts};
+use super::lock::{self, LeftBehind};
 use super::place::{self, Place, Surroundings};
 use super::settings::DockerSettings;
+use crate::drill::docker_file::NodesFile;
 use crate::role::patroni;
-use crate::target::TargetError;
+use crate::target::{Part, TargetError};
 use std::time::Duration;
 
 /// The label by which a container says that drills may break it.
@@ -39,6 +40,7 @@ pub struct Candidates {
     engine: Engine,
     place: Place,
     containers: Vec<Container>,
+    parts: Vec<(Part, Vec<Container>)>,
 }
 
 impl Candidates {
@@ -47,7 +49,20 @@ impl Candidates {
     /// # Errors
     /// When the engine cannot be used, or has not the containers that the file promises.
     pub async fn find(settings: &DockerSettings) -> Result<Self, TargetError> {
-        let place = place::find(settings.engine.as_deref(), &Surroundings::of_process())
+        let engine = settings.engine.as_deref();
+        Self::find_by(engine, &settings.nodes, &settings.parts).await
+    }
+
+    /// The same by what a file says of containers alone, with no password read.
+    ///
+    /// # Errors
+    /// As [`Candidates::find`].
+    pub async fn find_by(
+        engine: Option<&str>,
+        nodes: &NodesFile,
+        beside: &[(Part, NodesFile)],
+    ) -> Result<Self, TargetError> {
+        let place = place::find(engine, &Surroundings::of_process())
             .map_err(|why| TargetError::new("find the container engine", why))?;
         let engine = Engine::connect(&place).await?;
         if engine.rootless {
@@ -57,16 +72,17 @@ impl Candidates {
                 engine.version
             )));
         }
-        let mut containers = candidates(&engine, settings).await?;
-        containers.sort_by_key(|container| natural(&container.name));
-        if !settings.nodes.names.is_empty() {
-            let order = |name: &str| settings.nodes.names.iter().position(|each| each == name);
-            containers.sort_by_key(|each| order(&each.name));
+        let containers = candidates(&engine, nodes, "nodes").await?;
+        let mut parts = Vec::new();
+        for (part, file) in beside {
+            let found = candidates(&engine, file, part.name()).await?;
+            parts.push((*part, found));
         }
         Ok(Self {
             engine,
             place,
             containers,
+            parts,
         })
     }
 
@@ -75,6 +91,15 @@ impl Candidates {
     pub fn identity(&self) -> String {
         let ids = self.containers.iter().map(|each| each.id.as_str());
         facts::identity(&self.engine.id, ids)
+    }
+
+    /// What the lock on these containers says, where a run has it.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn locked(&self) -> Result<Option<LeftBehind>, TargetError> {
+        let lock = lock::name(&self.identity());
+        lock::left_behind(&self.engine, &lock).await
     }
 }
 
@@ -96,17 +121,19 @@ impl Found {
             engine,
             place,
             containers,
+            parts,
         } = candidates;
-        let wrong: Vec<String> = containers.iter().filter_map(unfit).collect();
+        let beside = parts.iter().flat_map(|(_, members)| members);
+        let wrong: Vec<String> = containers.iter().chain(beside).filter_map(unfit).collect();
         if !wrong.is_empty() {
             return Err(refused(wrong.join("; ")));
         }
-        let names = names(&containers, !settings.nodes.names.is_empty());
+        let own_names = names(&containers, !settings.nodes.names.is_empty());
         let mut nodes = Vec::new();
         let mut versions = vec![("container engine".to_owned(), engine.version.clone())];
         let mut scopes: Vec<String> = Vec::new();
         let mut config = None;
-        for (container, name) in containers.iter().zip(names) {
+        for (container, name) in containers.iter().zip(own_names) {
             let said = ask(container, settings.patroni_port).await.map_err(|why| {
                 refused(format!(
                     "{name} does not say who it is at Patroni's port {}: {why}; see that Patroni runs in the \
@@ -133,14 +160,7 @@ impl Found {
                     .await
                     .ok();
             }
-            nodes.push(NodeFacts {
-                name,
-                id: container.id.clone(),
-                container: container.name.clone(),
-                member: said.member,
-                policy: container.policy.clone(),
-                networks: container.networks.clone(),
-            });
+            nodes.push(as_found(name, said.member, container));
         }
         scopes.sort();
         scopes.dedup();
@@ -167,7 +187,20 @@ impl Found {
             patroni_port: settings.patroni_port,
             port: settings.port,
             lock: String::new(),
+            parts: Vec::new(),
         };
+        for (part, members) in &parts {
+            let given = settings
+                .parts
+                .iter()
+                .any(|(of, file)| of == part && !file.names.is_empty());
+            for (name, container) in names(members, given).into_iter().zip(members) {
+                facts.parts.push(PartFacts {
+                    part: *part,
+                    container: as_found(name, String::new(), container),
+                });
+            }
+        }
         facts.lock = lock::name(&facts.identity());
         Ok(Self {
             engine,
@@ -182,12 +215,24 @@ impl Found {
     }
 }
 
-/// The containers that the file means, if they are as many as it says.
+/// A container as the journal keeps it.
+fn as_found(name: String, member: String, container: &Container) -> NodeFacts {
+    NodeFacts {
+        name,
+        id: container.id.clone(),
+        container: container.name.clone(),
+        member,
+        policy: container.policy.clone(),
+        networks: container.networks.clone(),
+    }
+}
+
+/// The containers that the file means by a key, in declared order, if they are as many as it says.
 async fn candidates(
     engine: &Engine,
-    settings: &DockerSettings,
+    nodes: &NodesFile,
+    key: &str,
 ) -> Result<Vec<Container>, TargetError> {
-    let nodes = &settings.nodes;
     let mut containers = Vec::new();
     let by = if !nodes.names.is_empty() {
         for name in &nodes.names {
@@ -235,15 +280,20 @@ async fn candidates(
     };
     let there: Vec<&str> = containers.iter().map(|each| each.name.as_str()).collect();
     if there.len() == declared {
+        containers.sort_by_key(|container| natural(&container.name));
+        if !nodes.names.is_empty() {
+            let order = |name: &str| nodes.names.iter().position(|each| each == name);
+            containers.sort_by_key(|each| order(&each.name));
+        }
         return Ok(containers);
     }
     let next = match there.len() {
         0 => "see what they carry: docker ps --all --format '{{.Names}} {{.Labels}}'",
-        found if found > declared => "name a label that only the nodes carry, or count all of them",
+        found if found > declared => "name a label that only they carry, or count all of them",
         _ => "start the one that is missing, or count only those that there are",
     };
     Err(refused(format!(
-        "{by} matches {} and the target file declares {declared}; {next}",
+        "{by} matches {} and the target file declares {declared} under {key}; {next}",
         match there.as_slice() {
             [] => "no container".to_owned(),
             some => format!("{} containers ({})", some.len(), some.join(", ")),

@@ -107,6 +107,7 @@ async fn refusal(engine: &FakeEngine, nodes: NodesFile) -> String {
     let settings = DockerSettings {
         engine: Some(engine.place()),
         nodes,
+        parts: Vec::new(),
         networks: None,
         patroni_port: 8008,
         patroni_login: None,
@@ -203,8 +204,8 @@ async fn what_an_engine_cannot_be_drilled_for_is_refused_with_what_to_do() {
     insta::assert_snapshot!(said.join("\n"), @r#"
     reach the container engine at unix://SOCKET: it speaks API 1.40; firedrill needs 1.41 (Docker Engine 20.10) or newer: update the engine
     find the nodes: Docker Engine 20.10.24 runs rootless, so that no container's address can be reached from outside; a drill could neither ask a node nor prove a cut: use an engine that runs as root
-    find the nodes: the label role=node matches no container and the target file declares 2; see what they carry: docker ps --all --format '{{.Names}} {{.Labels}}'
-    find the nodes: the label role=node matches 2 containers (pg-a, pg-b) and the target file declares 3; start the one that is missing, or count only those that there are
+    find the nodes: the label role=node matches no container and the target file declares 2 under nodes; see what they carry: docker ps --all --format '{{.Names}} {{.Labels}}'
+    find the nodes: the label role=node matches 2 containers (pg-a, pg-b) and the target file declares 3 under nodes; start the one that is missing, or count only those that there are
     find the nodes: there is no container pg-a: docker ps --all lists them
     find the nodes: pg-a does not say that it may be broken: add the label `firedrill/drillable: "true"` to it (under `labels:` in the Compose file); pg-b does not say that it may be broken: add the label `firedrill/drillable: "true"` to it (under `labels:` in the Compose file)
     find the nodes: pg-a does not run: docker start pg-a; pg-b does not run: docker start pg-b

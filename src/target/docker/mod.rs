@@ -15,6 +15,7 @@
 //! | docker_target.rs | the target that drills see |
 //! | sight.rs, watcher.rs | who leads, by Patroni's word |
 //! | power.rs, processes.rs, network.rs, recovery.rs | what faults and recovery ask of it |
+//! | parts.rs | what stands beside the nodes: the leader key's store, the router, the pooler |
 //!
 //! It starts no cluster and removes none: what it changes on a container it found, it puts back.
 
@@ -30,6 +31,7 @@ mod found;
 mod inside;
 mod lock;
 mod network;
+mod parts;
 mod place;
 mod power;
 mod processes;
@@ -42,4 +44,5 @@ mod watcher;
 pub use docker_target::DockerTarget;
 pub use facts::Facts;
 pub use found::{Candidates, Found};
+pub use lock::{LeftBehind, Owner};
 pub use settings::{As, DockerSettings};

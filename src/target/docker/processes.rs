@@ -132,6 +132,7 @@ fn of_scope(processes: &[Process], scope: ProcessScope, probe: &str) -> Vec<Proc
             ProcessScope::All => true,
             ProcessScope::Postmaster => server(process) && !of_server(process.parent),
             ProcessScope::WalReceiver => server(process) && process.title.contains(": walreceiver"),
+            ProcessScope::Agent => is_agent(process),
             // "postgres: [CLUSTER: ]USER DATABASE HOST(PORT) …"
             ProcessScope::OneBackend => {
                 server(process)
@@ -145,6 +146,12 @@ fn of_scope(processes: &[Process], scope: ProcessScope, probe: &str) -> Vec<Proc
         found.truncate(1);
     }
     found.into_iter().map(|process| process.id).collect()
+}
+
+/// Whether it is Patroni: a script, so that its name is the script's, or Python's with the script as first word.
+fn is_agent(process: &Process) -> bool {
+    process.name == "patroni"
+        || (process.name.starts_with("python") && process.title.contains("/patroni"))
 }
 
 fn state_of(processes: &[Process], wanted: ProcessId) -> ProcessState {
@@ -339,6 +346,7 @@ mod tests {
         };
         assert_eq!(pids(ProcessScope::Postmaster), [20]);
         assert_eq!(pids(ProcessScope::WalReceiver), [21]);
+        assert_eq!(pids(ProcessScope::Agent), [1]);
         // The oldest of the probe's own, and none of firedrill's other roles.
         assert_eq!(pids(ProcessScope::OneBackend), [29]);
         assert_eq!(pids(ProcessScope::All).len(), 6, "a zombie does not live");

@@ -4,6 +4,7 @@ use crate::drill::docker_file::NodesFile;
 use crate::role::patroni;
 use crate::sql::connection::{Files, Login, WordError, Words};
 use crate::sql::{Address, Secret};
+use crate::target::Part;
 
 /// A role of the database, and where its password is.
 #[derive(Clone, Debug)]
@@ -23,6 +24,8 @@ pub struct DockerSettings {
     pub engine: Option<String>,
     /// Which containers are nodes.
     pub nodes: NodesFile,
+    /// What stands beside them.
+    pub parts: Vec<(Part, NodesFile)>,
     /// Networks by which clients, and the other nodes, reach a node.
     pub networks: Option<(String, String)>,
     /// Port of Patroni's REST interface.

@@ -16,7 +16,9 @@ use crate::role::patroni;
 use crate::role::sql::ClusterEye;
 use crate::sql::Session;
 use crate::target::local::emitter_slot::EmitterSlot;
-use crate::target::{Capability, Sight as _, Target as _, TargetError};
+use crate::target::{
+    Capability, Part, ProcessScope, Processes as _, Sight as _, Target as _, TargetError,
+};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,7 +44,7 @@ impl DockerTarget {
             versions,
             settings: config,
         } = found;
-        lock::take(&engine, &facts.lock, &image, run).await?;
+        lock::take(&engine, &facts, &image, run).await?;
         let lock = facts.lock.clone();
         let mut target = Self::on(engine, facts, run);
         target.patroni_login.clone_from(&settings.patroni_login);
@@ -100,12 +102,15 @@ impl DockerTarget {
     }
 
     fn on(engine: Engine, facts: Facts, run: &str) -> Self {
-        let nodes = facts.nodes.iter().map(|facts| Node {
+        let as_found = |facts: &NodeFacts| Node {
             facts: facts.clone(),
             addresses: Arc::new(Addresses::default()),
             operation: tokio::sync::Mutex::new(()),
-        });
-        let nodes: Vec<Node> = nodes.collect();
+        };
+        let nodes: Vec<Node> = facts.nodes.iter().map(as_found).collect();
+        let parts = facts.parts.iter();
+        let parts = parts.map(|facts| (facts.part, as_found(&facts.container)));
+        let parts: Vec<(Part, Node)> = parts.collect();
         for node in &nodes {
             node.addresses.set(addresses(&node.facts.networks));
         }
@@ -113,6 +118,7 @@ impl DockerTarget {
             engine,
             facts,
             nodes,
+            parts,
             emitter: EmitterSlot::default(),
             patroni_login: None,
             run: run.to_owned(),
@@ -232,7 +238,11 @@ impl DockerTarget {
             Capability::SwitchOver,
             Capability::OtherClients,
             Capability::Commands,
+            // A container is a machine of its own.
+            Capability::Machines,
         ];
+        let named = |part: &Part| self.parts.iter().any(|(of, _)| of == part);
+        able.extend(Part::ALL.into_iter().filter(named).map(Part::capability));
         if self.facts.networks.is_some() {
             able.extend([Capability::CutClients, Capability::CutPeers]);
         }
@@ -241,13 +251,19 @@ impl DockerTarget {
         }
         let mut signals = true;
         let mut restarts = true;
+        let mut agents = true;
         for node in &self.nodes {
             signals &= processes::can_signal(&self.engine, &node.facts.id).await;
             let container = self.look_at(node).await?;
             restarts &= container.policy.restarts() && power::may_crash(&container);
+            let agent = self.find(&node.facts.name, ProcessScope::Agent).await;
+            agents &= agent.is_ok_and(|found| !found.is_empty());
         }
         if signals {
             able.push(Capability::Processes);
+        }
+        if signals && agents {
+            able.push(Capability::Agents);
         }
         if restarts {
             able.push(Capability::Restarts);

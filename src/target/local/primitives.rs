@@ -54,6 +54,8 @@ impl Processes for LocalTarget {
             ProcessScope::WalReceiver => titled(node, "walreceiver", usize::MAX)?,
             // The oldest session of a probe; those of firedrill's own control are another role's.
             ProcessScope::OneBackend => titled(node, &format!("{PROBE} "), 1)?,
+            // The stand-in for one is in firedrill itself.
+            ProcessScope::Agent => Vec::new(),
         };
         Ok(found.into_iter().map(|process| process.id).collect())
     }

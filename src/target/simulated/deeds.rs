@@ -78,6 +78,7 @@ impl State {
                 let oldest = backends.find(|(_, each)| each.application.ends_with("-probe"));
                 oldest.map(|(process, _)| *process).into_iter().collect()
             }
+            ProcessScope::Agent => Vec::new(),
         }
     }
 

@@ -78,3 +78,37 @@ fn a_switch_over_by_patroni_loses_nothing() {
         &["switch_over", "alone takes writes"],
     );
 }
+
+#[test]
+fn a_machine_without_power_is_replaced_and_comes_back() {
+    passes(
+        "  - power_off: { node: primary, id: outage }\n  - fail_over: { within: 90s }\n  - undo: { of: outage }\n  \
+         - restore_redundancy: { within: 2m }\n  - settle: { within: 30s }\n",
+        &["power off the machine of", "promoted by Patroni"],
+    );
+}
+
+#[test]
+fn what_stands_beside_the_nodes_is_lost_and_serves_again() {
+    passes(
+        "  - lose_router: { id: router }\n  - hold: { for: 2s }\n  - undo: { of: router }\n  \
+         - lose_router: { which: pooler, how: freeze, id: pooler }\n  - hold: { for: 2s }\n  \
+         - undo: { of: pooler }\n  - lose_dcs: { members: 1, id: one }\n  - hold: { for: 5s }\n  \
+         - undo: { of: one }\n  - settle: { within: 1m }\n",
+        &[
+            "no process lives of haproxy (1 of 1 of the router)",
+            "every process stands still of pgbouncer",
+            "no process lives of etcd-3 (1 of 3 of the dcs)",
+        ],
+    );
+}
+
+#[test]
+fn an_agent_is_killed_and_frozen_and_its_server_goes_on() {
+    passes(
+        "  - kill_process: { node: standby, process: agent, id: crash }\n  - undo: { of: crash }\n  \
+         - freeze: { node: standby, scope: agent, id: stall }\n  - hold: { for: 3s }\n  \
+         - undo: { of: stall }\n  - restore_redundancy: { within: 2m }\n  - settle: { within: 30s }\n",
+        &["failover agent", "is gone", "1 of 1 processes stand still"],
+    );
+}

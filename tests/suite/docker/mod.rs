@@ -4,13 +4,17 @@
 //! or names another by `FIREDRILL_TEST_TARGET`, a target file whose passwords are in the environment variable
 //! FIREDRILL_PASSWORD. The tests take turns, since they share it.
 
+mod every_entry;
 mod faults;
 mod killed_runner;
+mod nobody_left;
 mod refusals;
 
 use crate::support::{Finished, Firedrill};
+use firedrill::clock::Clock;
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::sleep;
 use std::time::Duration;
 
 /// The target, as examples/ has it.
@@ -28,6 +32,7 @@ static AVAILABLE: OnceLock<Result<(), String>> = OnceLock::new();
 struct Containers {
     firedrill: Firedrill,
     target: String,
+    password: String,
     _turn: MutexGuard<'static, ()>,
 }
 
@@ -53,6 +58,7 @@ impl Containers {
         let containers = Self {
             target: firedrill.file("ours.target.yaml", &text),
             firedrill,
+            password,
             _turn: turn,
         };
         match AVAILABLE.get_or_init(|| containers.can_be_drilled()) {
@@ -81,6 +87,33 @@ impl Containers {
         match quiet.stderr.contains("the nodes are one again") {
             true => Ok(()),
             false => Err(quiet.stderr),
+        }
+    }
+
+    /// Waits until every node leads or streams again, as a run asks for at its beginning.
+    fn wait_until_whole(&self) {
+        let clock = Clock::start();
+        loop {
+            let asked = self
+                .firedrill
+                .run(&["plan", "no-fault", "--target", &self.target]);
+            let members = docker(&[
+                "ps",
+                "--quiet",
+                "--filter",
+                "label=firedrill.role=node",
+                "--filter",
+                "health=healthy",
+            ]);
+            if asked.code == Some(0) && members.lines().count() >= 3 {
+                return;
+            }
+            assert!(
+                clock.now().0 < 180_000_000,
+                "the cluster is not whole again: {}",
+                asked.stderr
+            );
+            sleep(Duration::from_secs(1));
         }
     }
 

@@ -81,6 +81,6 @@ fn a_label_that_matches_nothing_or_too_much_is_refused_and_nothing_is_touched() 
         finished.stderr
     };
     assert!(with("no.such=label").contains("matches no container"));
-    assert!(with("com.docker.compose.project").contains("name a label that only the nodes carry"));
+    assert!(with("com.docker.compose.project").contains("name a label that only they carry"));
     assert_eq!(containers.as_found(), before);
 }
