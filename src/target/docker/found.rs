@@ -3,11 +3,13 @@
 use super::client::{Container, Engine};
 use super::facts::{self, Facts, NodeFacts};
 use super::lock;
+use super::patroni_stack::PatroniStack;
 use super::place::{self, Place, Surroundings};
+use super::plain::PlainStack;
 use super::settings::DockerSettings;
-use crate::role::patroni;
+use super::stack::{Stack, StackKind};
 use crate::target::TargetError;
-use std::time::Duration;
+use std::sync::Arc;
 
 /// The label by which a container says that drills may break it.
 const DRILLABLE: &str = "firedrill/drillable";
@@ -15,8 +17,6 @@ const DRILLABLE: &str = "firedrill/drillable";
 const PROJECT: &str = "com.docker.compose.project";
 const SERVICE: &str = "com.docker.compose.service";
 const NUMBER: &str = "com.docker.compose.container-number";
-/// How long Patroni may take to say who it is.
-const ASK: Duration = Duration::from_secs(3);
 
 /// The nodes, as they were found.
 #[derive(Clone, Debug)]
@@ -29,8 +29,8 @@ pub struct Found {
     pub(super) image: String,
     /// Name and version of what takes part.
     pub(super) versions: Vec<(String, String)>,
-    /// The cluster's settings, by Patroni.
-    pub(super) settings: patroni::Settings,
+    /// Who leads and fails over in it.
+    pub(super) stack: Arc<dyn Stack>,
 }
 
 /// The containers that the file means, before anything is asked of them.
@@ -78,7 +78,8 @@ impl Candidates {
     }
 }
 
-fn refused(why: String) -> TargetError {
+/// A cluster that cannot be drilled as it is.
+pub(super) fn refused(why: String) -> TargetError {
     TargetError::new("find the nodes", why)
 }
 
@@ -102,54 +103,24 @@ impl Found {
             return Err(refused(wrong.join("; ")));
         }
         let names = names(&containers, !settings.nodes.names.is_empty());
-        let mut nodes = Vec::new();
-        let mut versions = vec![("container engine".to_owned(), engine.version.clone())];
-        let mut scopes: Vec<String> = Vec::new();
-        let mut config = None;
-        for (container, name) in containers.iter().zip(names) {
-            let said = ask(container, settings.patroni_port).await.map_err(|why| {
-                refused(format!(
-                    "{name} does not say who it is at Patroni's port {}: {why}; see that Patroni runs in the \
-                     container and that `patroni: {{ port: … }}` is right",
-                    settings.patroni_port
-                ))
-            })?;
-            let (said, at) = said;
-            if said.paused {
-                return Err(refused(
-                    "Patroni is paused, so that nobody fails over: patronictl resume ends that"
-                        .to_owned(),
-                ));
-            }
-            add_version(
-                &mut versions,
-                "PostgreSQL",
-                &postgresql(said.server_version),
-            );
-            add_version(&mut versions, "Patroni", &said.version);
-            scopes.push(said.scope);
-            if config.is_none() {
-                config = patroni::settings(&at, settings.patroni_port, ASK)
-                    .await
-                    .ok();
-            }
-            nodes.push(NodeFacts {
-                name,
-                id: container.id.clone(),
-                container: container.name.clone(),
-                member: said.member,
-                policy: container.policy.clone(),
-                networks: container.networks.clone(),
-            });
-        }
-        scopes.sort();
-        scopes.dedup();
-        if scopes.len() > 1 {
-            return Err(refused(format!(
-                "the containers belong to several clusters: {}; name those of one",
-                scopes.join(", ")
-            )));
-        }
+        let nodes: Vec<(&Container, &str)> = containers
+            .iter()
+            .zip(names.iter().map(String::as_str))
+            .collect();
+        let (kind, looked) = match &settings.patroni {
+            Some(at) => (StackKind::Patroni, PatroniStack::look(at, &nodes).await?),
+            None => (StackKind::Plain, PlainStack::look(&engine, &nodes).await?),
+        };
+        let nodes = nodes.iter().zip(looked.members);
+        let nodes = nodes.map(|((container, name), member)| NodeFacts {
+            name: (*name).to_owned(),
+            id: container.id.clone(),
+            container: container.name.clone(),
+            member,
+            policy: container.policy.clone(),
+            networks: container.networks.clone(),
+        });
+        let nodes = nodes.collect();
         let networks = match &settings.networks {
             None => None,
             Some((clients, peers)) => Some((
@@ -157,14 +128,16 @@ impl Found {
                 network(peers, &containers).map_err(refused)?,
             )),
         };
-        let config =
-            config.ok_or_else(|| refused("no node tells Patroni's settings".to_owned()))?;
+        let patroni_port = settings.patroni.as_ref().map(|at| at.port);
+        let mut versions = vec![("container engine".to_owned(), engine.version.clone())];
+        versions.extend(looked.versions);
         let mut facts = Facts {
             engine: place,
             engine_id: engine.id.clone(),
             nodes,
             networks,
-            patroni_port: settings.patroni_port,
+            stack: kind,
+            patroni_port: patroni_port.unwrap_or(settings.port),
             port: settings.port,
             lock: String::new(),
         };
@@ -177,7 +150,7 @@ impl Found {
                 .map(|each| each.image.clone())
                 .unwrap_or_default(),
             versions,
-            settings: config,
+            stack: looked.stack,
         })
     }
 }
@@ -288,22 +261,6 @@ fn unfit(container: &Container) -> Option<String> {
     None
 }
 
-/// Asks Patroni at the first of the container's addresses that answers; gives the answer and the address.
-async fn ask(container: &Container, port: u16) -> Result<(patroni::Said, String), String> {
-    let mut why = "it is on no network".to_owned();
-    for network in container
-        .networks
-        .values()
-        .filter(|each| !each.address.is_empty())
-    {
-        match patroni::node(&network.address, port, ASK).await {
-            Ok(said) => return Ok((said, network.address.clone())),
-            Err(error) => why = error,
-        }
-    }
-    Err(why)
-}
-
 /// The names of the nodes: those that the file gives, else the Compose services where these tell them apart,
 /// else the containers' own.
 fn names(containers: &[Container], given: bool) -> Vec<String> {
@@ -382,7 +339,8 @@ fn natural(name: &str) -> Vec<(String, u64)> {
     parts
 }
 
-fn postgresql(number: u32) -> String {
+/// PostgreSQL's version by its number.
+pub(super) fn version_of(number: u32) -> String {
     match number {
         0 => "not running".to_owned(),
         number => format!("{}.{}", number / 10_000, number % 10_000),
@@ -390,7 +348,7 @@ fn postgresql(number: u32) -> String {
 }
 
 /// Adds a version that no node named before.
-fn add_version(versions: &mut Vec<(String, String)>, name: &str, version: &str) {
+pub(super) fn add_version(versions: &mut Vec<(String, String)>, name: &str, version: &str) {
     let pair = (name.to_owned(), version.to_owned());
     if !versions.contains(&pair) {
         versions.push(pair);
