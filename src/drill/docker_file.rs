@@ -33,14 +33,16 @@ pub struct Docker {
     /// Which containers keep sessions to the servers for clients: what `lose_router` takes away with `which: pooler`.
     #[serde(default)]
     pub pooler: Option<NodesFile>,
-    /// Who is asked about roles; several are compared with each other.
+    /// Who is asked about roles; several are compared with each other. Without Patroni among them `failover` is
+    /// `promote`: nobody else fails over.
     pub roles: Vec<RoleSourceFile>,
     /// PostgreSQL's port inside a container.
     #[serde(default = "postgresql")]
     pub port: u16,
     /// The addresses that clients use.
     pub endpoints: MainEndpointsFile,
-    /// Who promotes a standby when the primary is lost.
+    /// Who promotes a standby when the primary is lost: Patroni (`automatic`), or firedrill (`promote`), which first
+    /// kills every other node that might still take writes.
     #[serde(default = "automatic")]
     pub failover: FailoverFile,
     /// How a node that is behind comes back.
@@ -140,7 +142,7 @@ pub struct AddressFile {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RejoinFile {
-    /// The stack rewinds or copies it anew.
+    /// The stack rewinds it or copies it anew: Patroni, or whatever its container starts with.
     #[default]
     Automatic,
 }

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 pub const FIRST_DRILL: &str = "primary-crash";
 
 /// The targets that can be begun from, by name.
-const TARGETS: [(&str, &str); 5] = [
+const TARGETS: [(&str, &str); 6] = [
     ("local", include_str!("../../examples/local.target.yaml")),
     (
         "local-promote",
@@ -21,6 +21,10 @@ const TARGETS: [(&str, &str); 5] = [
         include_str!("../../examples/local-sync.target.yaml"),
     ),
     ("docker", include_str!("../../examples/docker.target.yaml")),
+    (
+        "docker-plain",
+        include_str!("../../examples/docker-plain.target.yaml"),
+    ),
     (
         "simulated",
         include_str!("../../examples/simulated.target.yaml"),

@@ -141,12 +141,15 @@ impl TargetFacts {
             Capability::SwitchOver,
             Capability::OtherClients,
             Capability::Commands,
-            Capability::Restarts,
             Capability::Machines,
-            Capability::Agents,
         ];
         let parts = docker.parts();
         capabilities.extend(parts.iter().map(|(part, _)| part.capability()));
+        let has_patroni = docker.patroni().is_some();
+        if has_patroni {
+            // Where firedrill promotes, none may be revived behind it.
+            capabilities.extend([Capability::Restarts, Capability::Agents]);
+        }
         if docker.networks.is_some() {
             capabilities.extend([Capability::CutClients, Capability::CutPeers]);
         }
@@ -161,8 +164,8 @@ impl TargetFacts {
             unseen: true,
             capabilities,
             failover: failover(docker.failover),
-            // Patroni's own default, until it is asked for its lease.
-            control_period: Duration::from_secs(30),
+            // Patroni's own default, until it is asked for its lease; nothing else here goes round in a loop.
+            control_period: Duration::from_secs(if has_patroni { 30 } else { 1 }),
             max_connections: None,
             has_reader: docker.endpoints.reader.is_some(),
             extras: Vec::new(),

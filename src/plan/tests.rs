@@ -231,7 +231,10 @@ fn every_shipped_drill_can_be_planned_on_the_default_target_or_says_what_that_ha
         let plan = match compile(&checked, &facts(), 1) {
             Ok(plan) => plan,
             Err(refusals) => {
-                refused.push(format!("{}: {}", shipped.name, refusals[0].diagnostic.message));
+                refused.push(format!(
+                    "{}: {}",
+                    shipped.name, refusals[0].diagnostic.message
+                ));
                 continue;
             }
         };

@@ -162,6 +162,15 @@ pub(crate) async fn ask_standing(
     standing(held.ask(statement.again(), deadline).await, deadline)
 }
 
+/// What the one row of the whole statement means, however it was asked.
+pub(crate) fn of_row(row: Vec<Option<String>>) -> Standing {
+    let answer = Answer {
+        rows: vec![row],
+        ..Answer::default()
+    };
+    standing(Ok(answer), Duration::ZERO)
+}
+
 /// What an answer to the statement means.
 fn standing(answer: Result<Answer, SqlError>, deadline: Duration) -> Standing {
     match answer {

@@ -6,12 +6,11 @@ use crate::cli::failure::Failure;
 use crate::drill::CheckedTarget;
 use crate::drill::docker_file::{AddressFile, Docker, RoleSourceFile};
 use crate::drill::identity_file::{IdentityFile, PasswordFile};
-use crate::role::patroni;
 use crate::sql::connection::{
     Files, Login, WordError, Words, password_from_env, password_from_file,
 };
 use crate::sql::{Address, Secret};
-use crate::target::docker::{As, DockerSettings};
+use crate::target::docker::{As, DockerSettings, PatroniAt};
 use std::path::PathBuf;
 
 /// What a file of this kind sets.
@@ -33,7 +32,7 @@ pub fn settings(docker: &Docker, checked: &CheckedTarget) -> Result<DockerSettin
         None => as_probe.clone(),
     };
     let act = act.map(|act| of_identity("act", Some(act), &writer, &files));
-    let (patroni_port, patroni_login) = patroni_of(docker, &files)?;
+    let patroni = patroni_of(docker, &files)?;
     Ok(DockerSettings {
         engine: docker.engine.clone(),
         nodes: docker.nodes.clone(),
@@ -42,9 +41,7 @@ pub fn settings(docker: &Docker, checked: &CheckedTarget) -> Result<DockerSettin
             .networks
             .as_ref()
             .map(|networks| (networks.clients.clone(), networks.peers.clone())),
-        patroni_port,
-        patroni_login,
-        compare: docker.roles.contains(&RoleSourceFile::Sql),
+        patroni,
         port: docker.port,
         probe: as_probe,
         observe,
@@ -114,9 +111,10 @@ fn of_identity(
     })
 }
 
-fn patroni_of(docker: &Docker, files: &Files) -> Result<(u16, patroni::Login), Failure> {
+/// How Patroni is asked, where the file names it.
+fn patroni_of(docker: &Docker, files: &Files) -> Result<Option<PatroniAt>, Failure> {
     let Some(file) = docker.patroni() else {
-        return Err(Failure::usage("the target file names no Patroni"));
+        return Ok(None);
     };
     let identity = IdentityFile {
         user: file.user.clone(),
@@ -124,5 +122,9 @@ fn patroni_of(docker: &Docker, files: &Files) -> Result<(u16, patroni::Login), F
     };
     let (password, _) =
         password(Some(&identity), files).map_err(|error| extras::about("patroni", &error))?;
-    Ok((file.port, file.user.clone().zip(password)))
+    Ok(Some(PatroniAt {
+        port: file.port,
+        login: file.user.clone().zip(password),
+        compare: docker.roles.contains(&RoleSourceFile::Sql),
+    }))
 }

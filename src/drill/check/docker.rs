@@ -24,24 +24,7 @@ pub(super) fn docker(docker: &Docker, target: &TargetFile, findings: &mut Findin
     for (part, file) in docker.parts() {
         containers(&file, part.name(), findings);
     }
-    if docker.patroni().is_none() {
-        let wrong = Diagnostic::error("target", "nobody who fails over is named");
-        findings.add(
-            &[At::Key("docker"), At::Key("roles")],
-            wrong.label("expected patroni among them").help(
-                "containers are drilled where Patroni runs in them: roles: [ { patroni: { port: 8008 } }, sql ]",
-            ),
-        );
-    } else if docker.failover == FailoverFile::Promote {
-        // Two who promote make two primaries.
-        let wrong = Diagnostic::error("target", "Patroni promotes by itself");
-        findings.add(
-            &[At::Key("docker"), At::Key("failover")],
-            wrong
-                .label("expected automatic")
-                .help("firedrill beside it would make a second primary"),
-        );
-    }
+    who_fails_over(docker, target, findings);
     if let Some(networks) = &docker.networks
         && networks.clients == networks.peers
     {
@@ -76,6 +59,61 @@ pub(super) fn docker(docker: &Docker, target: &TargetFile, findings: &mut Findin
             missing.help(
                 "add identities: { observe: { user: …, password: … } } with the role pg_monitor",
             ),
+        );
+    }
+}
+
+/// Exactly one promotes: two make two primaries, and none makes no failover.
+fn who_fails_over(docker: &Docker, target: &TargetFile, findings: &mut Findings<'_>) {
+    let roles = [At::Key("docker"), At::Key("roles")];
+    let failover = [At::Key("docker"), At::Key("failover")];
+    let has_patroni = docker.patroni().is_some();
+    if docker.roles.is_empty() {
+        let wrong = Diagnostic::error("target", "nobody is asked about roles");
+        findings.add(
+            &roles,
+            wrong.help(
+                "with Patroni: roles: [ { patroni: { port: 8008 } }, sql ]; without: roles: [ sql ]",
+            ),
+        );
+    } else if has_patroni && docker.failover == FailoverFile::Promote {
+        let wrong = Diagnostic::error("target", "Patroni promotes by itself");
+        findings.add(
+            &failover,
+            wrong
+                .label("expected automatic")
+                .help("firedrill beside it would make a second primary"),
+        );
+    } else if !has_patroni && docker.failover == FailoverFile::Automatic {
+        let wrong = Diagnostic::error("target", "nobody who fails over is named");
+        findings.add(
+            &failover,
+            wrong.label("expected promote").help(
+                "where Patroni runs in the containers, name it: roles: [ { patroni: { port: 8008 } }, sql ]; where \
+                 nobody does, firedrill promotes: failover: promote",
+            ),
+        );
+    }
+    if has_patroni || docker.failover == FailoverFile::Automatic {
+        return;
+    }
+    if target.identities.act.is_none() {
+        let wrong = Diagnostic::error("identities", "nobody may promote");
+        findings.add(
+            &[At::Key("docker")],
+            wrong.help(
+                "add identities: { act: { user: …, password: … } } with a role that may execute pg_promote",
+            ),
+        );
+    }
+    if docker.node_names().len() > 2 {
+        let doubtful = Diagnostic::warning(
+            "target",
+            "the other standbys must find a new primary by themselves",
+        );
+        findings.add(
+            &[At::Key("docker"), At::Key("nodes")],
+            doubtful.help("firedrill promotes one and points nobody at it"),
         );
     }
 }

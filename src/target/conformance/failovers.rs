@@ -20,7 +20,8 @@ pub(super) async fn behind_the_new_one(fixture: &dyn Fixture) {
     let Some(mut bench) = Bench::start(fixture, "failovers", BY_HAND).await else {
         return;
     };
-    let (mut old, mut new) = ("node-1", "node-2");
+    let (first, second) = (bench.primary.clone(), bench.standby.clone());
+    let (mut old, mut new) = (first.as_str(), second.as_str());
     for turn in 0..4 {
         let fault: Box<dyn Fault> = match turn {
             0 => Box::new(kill(old)),

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use std::sync::Arc;
 
 #[cfg(feature = "docker")]
-pub(super) use containers::Docker;
+pub(super) use containers::Containers;
 
 #[cfg(feature = "docker")]
 mod containers;

@@ -103,7 +103,14 @@ conforms!(simulated, fixtures::Simulated, start_paused = true);
 #[cfg(feature = "docker")]
 conforms!(
     docker,
-    fixtures::Docker,
+    fixtures::Containers::Patroni,
+    flavor = "multi_thread",
+    worker_threads = 2
+);
+#[cfg(feature = "docker")]
+conforms!(
+    docker_plain,
+    fixtures::Containers::Plain,
     flavor = "multi_thread",
     worker_threads = 2
 );

@@ -4,6 +4,7 @@
 //! Every call has a limit of its own here: the client's is one for all, in whole seconds, and ends with the
 //! headers of an answer. Nothing here decides; what an engine says is handed on in plain records.
 
+mod file;
 mod visitor;
 
 pub use super::container::{Attachment, Container, Policy};
@@ -350,10 +351,24 @@ impl Engine {
         command: &[&str],
         limit: Duration,
     ) -> Result<(String, i64), EngineError> {
+        self.exec_as("0", id, command, limit).await
+    }
+
+    /// The same, as a user by name or number.
+    ///
+    /// # Errors
+    /// The engine's, and that the command did not end within `limit`.
+    pub async fn exec_as(
+        &self,
+        user: &str,
+        id: &str,
+        command: &[&str],
+        limit: Duration,
+    ) -> Result<(String, i64), EngineError> {
         let all = async {
             let options = CreateExecOptions {
                 cmd: Some(command.iter().map(|&word| word.to_owned()).collect()),
-                user: Some("0".to_owned()),
+                user: Some(user.to_owned()),
                 attach_stdout: Some(true),
                 attach_stderr: Some(true),
                 ..CreateExecOptions::default()

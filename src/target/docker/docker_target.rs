@@ -7,9 +7,9 @@ use super::addresses::Addresses;
 use super::client::{Container, Engine, EngineError};
 use super::facts::{Facts, NodeFacts};
 use super::inside::{self, Visitors};
+use super::stack::Stack;
 use super::{lock, watcher};
 use crate::event::{Emitter, TargetRecord};
-use crate::role::patroni;
 use crate::sql::Address;
 use crate::target::local::emitter_slot::EmitterSlot;
 use crate::target::{
@@ -21,8 +21,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long a node may take to answer one question about its settings.
-const ASK: Duration = Duration::from_secs(3);
 /// How long the lock may take to be given back.
 const CLOSE: Duration = Duration::from_secs(30);
 
@@ -35,10 +33,9 @@ pub struct DockerTarget {
     /// What stands beside them.
     pub(super) parts: Vec<(Part, Node)>,
     pub(super) emitter: EmitterSlot,
-    pub(super) patroni_login: patroni::Login,
+    pub(super) stack: Arc<dyn Stack>,
     pub(super) run: String,
     pub(super) capabilities: Vec<Capability>,
-    pub(super) control_period: Duration,
     pub(super) record: Option<TargetRecord>,
     pub(super) ways: Option<Ways>,
     pub(super) visitors: tokio::sync::Mutex<Option<Visitors>>,
@@ -188,11 +185,11 @@ impl Target for DockerTarget {
     }
 
     fn failover(&self) -> Failover {
-        Failover::Automatic
+        self.stack.failover()
     }
 
     fn control_period(&self) -> Duration {
-        self.control_period
+        self.stack.control_period()
     }
 
     fn endpoints(&self) -> Vec<Endpoint> {
@@ -232,17 +229,7 @@ impl Target for DockerTarget {
     }
 
     async fn history(&self, node: &str, timeline: u32) -> Option<Vec<u32>> {
-        let (host, _) = self.reached_at(node);
-        let mut history = patroni::parents(&host, self.facts.patroni_port, ASK)
-            .await
-            .ok()?;
-        history.retain(|parent| *parent < timeline);
-        // The agents write it down a moment after a promotion; one that lacks the newest is of before.
-        if timeline > 1 && history.last() != Some(&(timeline - 1)) {
-            return None;
-        }
-        history.push(timeline);
-        Some(history)
+        self.stack.history(self, node, timeline).await
     }
 
     fn tell(&self, events: Emitter) {
@@ -301,6 +288,16 @@ impl Target for DockerTarget {
     }
 
     async fn close(&self) -> Result<String, TargetError> {
+        // Whether or not all could be brought back, nobody is kept out of the cluster for it.
+        let left = self.stack.leave(self).await;
+        let closed = self.give_back().await;
+        left.and(closed)
+    }
+}
+
+impl DockerTarget {
+    /// Takes away what firedrill looked from, and gives the lock back.
+    async fn give_back(&self) -> Result<String, TargetError> {
         // First, so that nobody is in the nodes' networks when the lock says that the run is over.
         match self.visitors.lock().await.take() {
             Some(mut visitors) => visitors.close().await?,

@@ -3,6 +3,7 @@
 
 use super::client::{Attachment, Policy};
 use super::place::Place;
+use super::stack::StackKind;
 use crate::target::Part;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -19,7 +20,10 @@ pub struct Facts {
     pub nodes: Vec<NodeFacts>,
     /// Networks by which clients, and the other nodes, reach a node, by their full names.
     pub networks: Option<(String, String)>,
-    /// Port of Patroni's REST interface inside a container.
+    /// Who leads and fails over.
+    #[serde(default)]
+    pub stack: StackKind,
+    /// Port of Patroni's REST interface inside a container; without Patroni PostgreSQL's own.
     pub patroni_port: u16,
     /// PostgreSQL's port inside a container.
     pub port: u16,
@@ -50,7 +54,7 @@ pub struct NodeFacts {
     pub id: String,
     /// The container's name.
     pub container: String,
-    /// Its name in Patroni's cluster.
+    /// The name under which it streams: with Patroni its member's.
     pub member: String,
     /// Its restart policy.
     pub policy: Policy,
@@ -116,6 +120,7 @@ mod tests {
             engine_id: "ENGINE".to_owned(),
             nodes,
             networks: Some(("front".to_owned(), "back".to_owned())),
+            stack: StackKind::Patroni,
             patroni_port: 8008,
             port: 5432,
             lock: "firedrill-lock-0".to_owned(),

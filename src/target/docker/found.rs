@@ -3,12 +3,14 @@
 use super::client::{Container, Engine};
 use super::facts::{self, Facts, NodeFacts, PartFacts};
 use super::lock::{self, LeftBehind};
+use super::patroni_stack::PatroniStack;
 use super::place::{self, Place, Surroundings};
+use super::plain::PlainStack;
 use super::settings::DockerSettings;
+use super::stack::{Stack, StackKind};
 use crate::drill::docker_file::NodesFile;
-use crate::role::patroni;
 use crate::target::{Part, TargetError};
-use std::time::Duration;
+use std::sync::Arc;
 
 /// The label by which a container says that drills may break it.
 const DRILLABLE: &str = "firedrill/drillable";
@@ -16,8 +18,6 @@ const DRILLABLE: &str = "firedrill/drillable";
 const PROJECT: &str = "com.docker.compose.project";
 const SERVICE: &str = "com.docker.compose.service";
 const NUMBER: &str = "com.docker.compose.container-number";
-/// How long Patroni may take to say who it is.
-const ASK: Duration = Duration::from_secs(3);
 
 /// The nodes, as they were found.
 #[derive(Clone, Debug)]
@@ -30,8 +30,8 @@ pub struct Found {
     pub(super) image: String,
     /// Name and version of what takes part.
     pub(super) versions: Vec<(String, String)>,
-    /// The cluster's settings, by Patroni.
-    pub(super) settings: patroni::Settings,
+    /// Who leads and fails over in it.
+    pub(super) stack: Arc<dyn Stack>,
 }
 
 /// The containers that the file means, before anything is asked of them.
@@ -103,7 +103,8 @@ impl Candidates {
     }
 }
 
-fn refused(why: String) -> TargetError {
+/// A cluster that cannot be drilled as it is.
+pub(super) fn refused(why: String) -> TargetError {
     TargetError::new("find the nodes", why)
 }
 
@@ -129,47 +130,18 @@ impl Found {
             return Err(refused(wrong.join("; ")));
         }
         let own_names = names(&containers, !settings.nodes.names.is_empty());
-        let mut nodes = Vec::new();
-        let mut versions = vec![("container engine".to_owned(), engine.version.clone())];
-        let mut scopes: Vec<String> = Vec::new();
-        let mut config = None;
-        for (container, name) in containers.iter().zip(own_names) {
-            let said = ask(container, settings.patroni_port).await.map_err(|why| {
-                refused(format!(
-                    "{name} does not say who it is at Patroni's port {}: {why}; see that Patroni runs in the \
-                     container and that `patroni: {{ port: … }}` is right",
-                    settings.patroni_port
-                ))
-            })?;
-            let (said, at) = said;
-            if said.paused {
-                return Err(refused(
-                    "Patroni is paused, so that nobody fails over: patronictl resume ends that"
-                        .to_owned(),
-                ));
-            }
-            add_version(
-                &mut versions,
-                "PostgreSQL",
-                &postgresql(said.server_version),
-            );
-            add_version(&mut versions, "Patroni", &said.version);
-            scopes.push(said.scope);
-            if config.is_none() {
-                config = patroni::settings(&at, settings.patroni_port, ASK)
-                    .await
-                    .ok();
-            }
-            nodes.push(as_found(name, said.member, container));
-        }
-        scopes.sort();
-        scopes.dedup();
-        if scopes.len() > 1 {
-            return Err(refused(format!(
-                "the containers belong to several clusters: {}; name those of one",
-                scopes.join(", ")
-            )));
-        }
+        let nodes: Vec<(&Container, &str)> = containers
+            .iter()
+            .zip(own_names.iter().map(String::as_str))
+            .collect();
+        let (kind, looked) = match &settings.patroni {
+            Some(at) => (StackKind::Patroni, PatroniStack::look(at, &nodes).await?),
+            None => (StackKind::Plain, PlainStack::look(&engine, &nodes).await?),
+        };
+        let nodes = nodes.iter().zip(looked.members);
+        let nodes = nodes
+            .map(|((container, name), member)| as_found((*name).to_owned(), member, container));
+        let nodes = nodes.collect();
         let networks = match &settings.networks {
             None => None,
             Some((clients, peers)) => Some((
@@ -177,14 +149,16 @@ impl Found {
                 network(peers, &containers).map_err(refused)?,
             )),
         };
-        let config =
-            config.ok_or_else(|| refused("no node tells Patroni's settings".to_owned()))?;
+        let patroni_port = settings.patroni.as_ref().map(|at| at.port);
+        let mut versions = vec![("container engine".to_owned(), engine.version.clone())];
+        versions.extend(looked.versions);
         let mut facts = Facts {
             engine: place,
             engine_id: engine.id.clone(),
             nodes,
             networks,
-            patroni_port: settings.patroni_port,
+            stack: kind,
+            patroni_port: patroni_port.unwrap_or(settings.port),
             port: settings.port,
             lock: String::new(),
             parts: Vec::new(),
@@ -210,7 +184,7 @@ impl Found {
                 .map(|each| each.image.clone())
                 .unwrap_or_default(),
             versions,
-            settings: config,
+            stack: looked.stack,
         })
     }
 }
@@ -338,22 +312,6 @@ fn unfit(container: &Container) -> Option<String> {
     None
 }
 
-/// Asks Patroni at the first of the container's addresses that answers; gives the answer and the address.
-async fn ask(container: &Container, port: u16) -> Result<(patroni::Said, String), String> {
-    let mut why = "it is on no network".to_owned();
-    for network in container
-        .networks
-        .values()
-        .filter(|each| !each.address.is_empty())
-    {
-        match patroni::node(&network.address, port, ASK).await {
-            Ok(said) => return Ok((said, network.address.clone())),
-            Err(error) => why = error,
-        }
-    }
-    Err(why)
-}
-
 /// The names of the nodes: those that the file gives, else the Compose services where these tell them apart,
 /// else the containers' own.
 fn names(containers: &[Container], given: bool) -> Vec<String> {
@@ -432,7 +390,8 @@ fn natural(name: &str) -> Vec<(String, u64)> {
     parts
 }
 
-fn postgresql(number: u32) -> String {
+/// PostgreSQL's version by its number.
+pub(super) fn version_of(number: u32) -> String {
     match number {
         0 => "not running".to_owned(),
         number => format!("{}.{}", number / 10_000, number % 10_000),
@@ -440,7 +399,7 @@ fn postgresql(number: u32) -> String {
 }
 
 /// Adds a version that no node named before.
-fn add_version(versions: &mut Vec<(String, String)>, name: &str, version: &str) {
+pub(super) fn add_version(versions: &mut Vec<(String, String)>, name: &str, version: &str) {
     let pair = (name.to_owned(), version.to_owned());
     if !versions.contains(&pair) {
         versions.push(pair);

@@ -4,9 +4,9 @@ use super::*;
 use crate::drill::docker_file::NodesFile;
 use crate::sql::Address;
 use crate::sql::connection::Files;
-use crate::target::docker::As;
 use crate::target::docker::client::{Attachment, Policy};
 use crate::target::docker::fake_engine::FakeEngine;
+use crate::target::docker::{As, PatroniAt};
 use serde_json::json;
 use std::collections::BTreeMap;
 
@@ -109,9 +109,11 @@ async fn refusal(engine: &FakeEngine, nodes: NodesFile) -> String {
         nodes,
         parts: Vec::new(),
         networks: None,
-        patroni_port: 8008,
-        patroni_login: None,
-        compare: false,
+        patroni: Some(PatroniAt {
+            port: 8008,
+            login: None,
+            compare: false,
+        }),
         port: 5432,
         writer: anywhere(),
         reader: None,

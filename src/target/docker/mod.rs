@@ -1,4 +1,4 @@
-//! A cluster in containers, by Docker Engine or Podman, in which Patroni decides who leads.
+//! A cluster in containers, by Docker Engine or Podman, under Patroni or with nobody who fails over but firedrill.
 //!
 //! | file | what |
 //! |---|---|
@@ -13,9 +13,12 @@
 //! | addresses.rs | where the nodes are from outside |
 //! | taking.rs | the cluster taken for a run, or reached again |
 //! | docker_target.rs | the target that drills see |
-//! | sight.rs, watcher.rs | who leads, by Patroni's word |
-//! | power.rs, processes.rs, network.rs, recovery.rs | what faults and recovery ask of it |
+//! | power.rs, processes.rs, network.rs | what faults ask of it |
 //! | parts.rs | what stands beside the nodes: the leader key's store, the router, the pooler |
+//! | sight.rs, recovery.rs | who leads and how service recovers, as far as the engine says or does it |
+//! | stack.rs | the rest of that, which there are two of |
+//! | patroni_stack.rs, watcher.rs | Patroni leads and fails over |
+//! | plain/ | PostgreSQL alone: firedrill promotes |
 //!
 //! It starts no cluster and removes none: what it changes on a container it found, it puts back.
 
@@ -32,12 +35,15 @@ mod inside;
 mod lock;
 mod network;
 mod parts;
+mod patroni_stack;
 mod place;
+mod plain;
 mod power;
 mod processes;
 mod recovery;
 mod settings;
 mod sight;
+mod stack;
 mod taking;
 mod watcher;
 
@@ -45,4 +51,5 @@ pub use docker_target::DockerTarget;
 pub use facts::Facts;
 pub use found::{Candidates, Found};
 pub use lock::{LeftBehind, Owner};
-pub use settings::{As, DockerSettings};
+pub use settings::{As, DockerSettings, PatroniAt};
+pub use stack::StackKind;

@@ -17,6 +17,17 @@ pub struct As {
     pub passfile: Option<std::path::PathBuf>,
 }
 
+/// How Patroni is asked.
+#[derive(Clone, Debug)]
+pub struct PatroniAt {
+    /// Port of its REST interface.
+    pub port: u16,
+    /// As whom it is asked to act.
+    pub login: patroni::Login,
+    /// Roles are compared with what PostgreSQL itself says.
+    pub compare: bool,
+}
+
 /// What a run on containers is set to.
 #[derive(Clone, Debug)]
 pub struct DockerSettings {
@@ -28,12 +39,8 @@ pub struct DockerSettings {
     pub parts: Vec<(Part, NodesFile)>,
     /// Networks by which clients, and the other nodes, reach a node.
     pub networks: Option<(String, String)>,
-    /// Port of Patroni's REST interface.
-    pub patroni_port: u16,
-    /// As whom Patroni is asked to act.
-    pub patroni_login: patroni::Login,
-    /// Roles are compared with what PostgreSQL itself says.
-    pub compare: bool,
+    /// How Patroni is asked, where it fails over; without it firedrill does.
+    pub patroni: Option<PatroniAt>,
     /// PostgreSQL's port inside a container.
     pub port: u16,
     /// The writer endpoint.

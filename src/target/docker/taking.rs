@@ -8,16 +8,13 @@ use super::facts::{Facts, NodeFacts};
 use super::found::Found;
 use super::inside::Visitors;
 use super::settings::{As, DockerSettings};
-use super::{lock, power, processes, watcher};
+use super::{lock, power, processes, stack};
 use crate::clock::Clock;
 use crate::event::TargetRecord;
-use crate::event::cluster::{ClusterSeen, Standing};
-use crate::role::patroni;
-use crate::role::sql::ClusterEye;
 use crate::sql::Session;
 use crate::target::local::emitter_slot::EmitterSlot;
 use crate::target::{
-    Capability, Part, ProcessScope, Processes as _, Sight as _, Target as _, TargetError,
+    Capability, Failover, Part, ProcessScope, Processes as _, Sight as _, Target as _, TargetError,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -42,19 +39,14 @@ impl DockerTarget {
             facts,
             image,
             versions,
-            settings: config,
+            stack,
         } = found;
         lock::take(&engine, &facts, &image, run).await?;
         let lock = facts.lock.clone();
         let mut target = Self::on(engine, facts, run);
-        target.patroni_login.clone_from(&settings.patroni_login);
-        target.control_period = Duration::from_secs(config.ttl.max(config.loop_wait));
+        target.stack = stack;
         let opened = match target.is_as_journaled().await {
-            Ok(()) => {
-                target
-                    .open(settings, &image, versions, &config, clock)
-                    .await
-            }
+            Ok(()) => target.open(settings, &image, versions, clock).await,
             changed => changed,
         };
         match opened {
@@ -116,15 +108,13 @@ impl DockerTarget {
         }
         Self {
             engine,
+            stack: stack::again(&facts),
             facts,
             nodes,
             parts,
             emitter: EmitterSlot::default(),
-            patroni_login: None,
             run: run.to_owned(),
             capabilities: Vec::new(),
-            // Until Patroni was asked: its own default lease.
-            control_period: Duration::from_secs(30),
             record: None,
             ways: None,
             visitors: tokio::sync::Mutex::default(),
@@ -137,7 +127,6 @@ impl DockerTarget {
         settings: &DockerSettings,
         image: &str,
         versions: Vec<(String, String)>,
-        config: &patroni::Settings,
         clock: Clock,
     ) -> Result<(), TargetError> {
         let nodes: Vec<NodeFacts> = self.nodes.iter().map(|node| node.facts.clone()).collect();
@@ -171,13 +160,12 @@ impl DockerTarget {
             probe: settings.probe.user.clone(),
             _sockets: sockets,
         });
-        if settings.compare {
-            self.compare(clock).await?;
-        }
+        let stack = Arc::clone(&self.stack);
+        stack.agrees(self, clock).await?;
         self.capabilities = self.able(settings.act.is_some()).await?;
-        let durability = self.durability(config).await;
-        self.record = Some(self.describe(versions, config, durability));
-        self.watching = Some(watcher::Watcher::start(self, clock));
+        let durability = self.durability().await;
+        self.record = Some(self.describe(versions, durability));
+        self.watching = stack.watch(self, clock);
         Ok(())
     }
 
@@ -196,38 +184,6 @@ impl DockerTarget {
             }
         }
         Ok(())
-    }
-
-    /// Patroni and PostgreSQL must agree about who leads before anything is broken.
-    async fn compare(&self, clock: Clock) -> Result<(), TargetError> {
-        let by_sql = ClusterEye::new(self, clock, ASK).look().await;
-        let by_patroni = self.see(clock, ASK).await;
-        let names = |seen: &ClusterSeen| {
-            seen.primaries()
-                .map(|(name, _)| name.to_owned())
-                .collect::<Vec<_>>()
-        };
-        let (sql, patroni) = (names(&by_sql), names(&by_patroni));
-        let asked = by_sql
-            .nodes
-            .iter()
-            .any(|node| !matches!(node.standing, Standing::Silent { .. }));
-        if !asked || sql == patroni {
-            // That no node lets anybody in is preflight's to say, with what each answered.
-            return Ok(());
-        }
-        let said = |names: &[String]| match names {
-            [] => "nobody".to_owned(),
-            some => some.join(" and "),
-        };
-        Err(TargetError::new(
-            "compare the roles",
-            format!(
-                "Patroni names {} as primary, PostgreSQL itself {}: see patronictl list, and drill when both agree",
-                said(&patroni),
-                said(&sql)
-            ),
-        ))
     }
 
     /// What it can, asked of the containers themselves.
@@ -265,22 +221,16 @@ impl DockerTarget {
         if signals && agents {
             able.push(Capability::Agents);
         }
-        if restarts {
+        // Where nobody is asked before a node takes writes again, none may be revived behind whoever promotes.
+        if restarts && self.failover() == Failover::Automatic {
             able.push(Capability::Restarts);
         }
         Ok(able)
     }
 
     /// What a commit means here, as the primary has it.
-    async fn durability(&self, config: &patroni::Settings) -> Vec<(String, String)> {
-        let pair = |name: &str, value: String| (name.to_owned(), value);
-        let mut said = vec![pair(
-            "Patroni synchronous_mode",
-            match config.synchronous_mode_strict {
-                true => format!("{}, strict", config.synchronous_mode),
-                false => config.synchronous_mode.clone(),
-            },
-        )];
+    async fn durability(&self) -> Vec<(String, String)> {
+        let mut said = self.stack.durability();
         let seen = self.see(Clock::start(), ASK).await;
         let Some((leader, _)) = seen.leader() else {
             return said;
@@ -297,8 +247,8 @@ impl DockerTarget {
         for row in rows {
             if let [Some(name), value] = row.as_slice() {
                 let value = value.clone().filter(|value| !value.is_empty());
-                said.push(pair(
-                    name,
+                said.push((
+                    name.clone(),
                     value.unwrap_or_else(|| "empty (asynchronous)".to_owned()),
                 ));
             }
@@ -309,41 +259,21 @@ impl DockerTarget {
     fn describe(
         &self,
         versions: Vec<(String, String)>,
-        config: &patroni::Settings,
         durability: Vec<(String, String)>,
     ) -> TargetRecord {
-        let seconds = |name: &str, value: u64| (name.to_owned(), format!("{value} s"));
-        let mut timers = vec![
-            seconds("Patroni ttl", config.ttl),
-            seconds("Patroni loop_wait", config.loop_wait),
-            seconds("Patroni retry_timeout", config.retry_timeout),
-            seconds(
-                "Patroni primary_start_timeout",
-                config.primary_start_timeout,
-            ),
-        ];
-        if let Some(bytes) = config.maximum_lag_on_failover {
-            timers.push((
-                "Patroni maximum_lag_on_failover".to_owned(),
-                format!("{bytes} bytes"),
-            ));
-        }
-        if config.failsafe_mode {
-            timers.push(("Patroni failsafe_mode".to_owned(), "on".to_owned()));
-        }
         let writer = self.ways.as_ref().map(|ways| ways.writer.to_string());
         TargetRecord {
             kind: "docker".to_owned(),
             identity: self.facts.identity(),
             versions,
-            timers,
+            timers: self.stack.timers(),
             durability,
-            stand_ins: Vec::new(),
+            stand_ins: self.stack.stand_ins(),
             path: format!(
                 "client on this machine, {}, node; single nodes from inside their own networks",
                 writer.unwrap_or_default()
             ),
-            control_period_ms: u64::try_from(self.control_period.as_millis()).unwrap_or(u64::MAX),
+            control_period_ms: u64::try_from(self.control_period().as_millis()).unwrap_or(u64::MAX),
         }
     }
 }

@@ -28,7 +28,7 @@ pub(super) struct Watcher {
 
 impl Watcher {
     /// Begins to watch. Events go to the target's emitter once it is set.
-    pub(super) fn start(target: &DockerTarget, clock: Clock) -> Self {
+    pub(super) fn start(target: &DockerTarget, port: u16, clock: Clock) -> Self {
         let names = target.nodes.iter();
         let names = names.map(|node| (node.facts.member.clone(), node.facts.name.clone()));
         let watch = Arc::new(Mutex::new(Watch {
@@ -41,7 +41,7 @@ impl Watcher {
             asking.spawn(ask(
                 Arc::clone(&node.addresses),
                 first.clone(),
-                target.facts.patroni_port,
+                port,
                 Arc::clone(&watch),
                 target.emitter.clone(),
                 clock,

@@ -2,12 +2,14 @@
 //!
 //! The cluster is not started here: whoever runs these tests has brought it up (`docker compose up -d --wait`),
 //! or names another by `FIREDRILL_TEST_TARGET`, a target file whose passwords are in the environment variable
-//! FIREDRILL_PASSWORD. The tests take turns, since they share it.
+//! FIREDRILL_PASSWORD. The same for a pair that firedrill promotes in: that of examples/plain/docker-compose.yml, or
+//! `FIREDRILL_TEST_PLAIN_TARGET`. The tests take turns, since they share them.
 
 mod every_entry;
 mod faults;
 mod killed_runner;
 mod nobody_left;
+mod plain;
 mod refusals;
 
 use crate::support::{Finished, Firedrill};
@@ -19,6 +21,8 @@ use std::time::Duration;
 
 /// The target, as examples/ has it.
 const TARGET: &str = include_str!("../../../examples/docker.target.yaml");
+/// The one in which nobody fails over but firedrill.
+const PLAIN: &str = include_str!("../../../examples/docker-plain.target.yaml");
 /// Wide deadlines, so that a machine under other load is no reason to refuse the baseline.
 const WORKLOAD: &str = "workload: { writers: { every: 50ms, deadline: 2s }, \
      fresh: { every: 250ms, deadline: 2s }, readers: { every: 200ms, deadline: 2s }, nodes: { fresh: 2s } }";
@@ -27,12 +31,15 @@ static TURN: Mutex<()> = Mutex::new(());
 
 /// Whether there is such a cluster, or why it cannot be drilled.
 static AVAILABLE: OnceLock<Result<(), String>> = OnceLock::new();
+static PLAIN_AVAILABLE: OnceLock<Result<(), String>> = OnceLock::new();
 
 /// The cluster, for one test at a time.
 struct Containers {
     firedrill: Firedrill,
     target: String,
     password: String,
+    /// What the engine finds its nodes by.
+    filter: String,
     _turn: MutexGuard<'static, ()>,
 }
 
@@ -40,13 +47,26 @@ impl Containers {
     /// `None` where there is no such cluster, which it says. `FIREDRILL_TEST_REQUIRE=docker` makes that a
     /// failure.
     fn take() -> Option<Self> {
+        Self::of("FIREDRILL_TEST_TARGET", TARGET, "docker", &AVAILABLE)
+    }
+
+    /// The same for the pair that firedrill promotes in; required by `docker-plain`.
+    fn plain() -> Option<Self> {
+        let variable = "FIREDRILL_TEST_PLAIN_TARGET";
+        Self::of(variable, PLAIN, "docker-plain", &PLAIN_AVAILABLE)
+    }
+
+    fn of(
+        variable: &str,
+        example: &str,
+        requirement: &str,
+        available: &OnceLock<Result<(), String>>,
+    ) -> Option<Self> {
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let password = std::env::var("FIREDRILL_PASSWORD").unwrap_or_else(|_| "example".to_owned());
-        let text = match std::env::var("FIREDRILL_TEST_TARGET") {
-            Ok(path) => {
-                std::fs::read_to_string(&path).expect("the file that FIREDRILL_TEST_TARGET names")
-            }
-            Err(_) => TARGET.to_owned(),
+        let text = match std::env::var(variable) {
+            Ok(path) => std::fs::read_to_string(&path).expect("the file that is to be tested with"),
+            Err(_) => example.to_owned(),
         };
         let firedrill = Firedrill::new()
             .limit(Duration::from_secs(400))
@@ -57,21 +77,22 @@ impl Containers {
         };
         let containers = Self {
             target: firedrill.file("ours.target.yaml", &text),
+            filter: filter(&text),
             firedrill,
             password,
             _turn: turn,
         };
-        match AVAILABLE.get_or_init(|| containers.can_be_drilled()) {
+        match available.get_or_init(|| containers.can_be_drilled()) {
             Ok(()) => Some(containers),
             Err(why) => {
                 let required = std::env::var("FIREDRILL_TEST_REQUIRE").unwrap_or_default();
                 assert!(
-                    !required.split(',').any(|each| each == "docker"),
-                    "no cluster in containers can be drilled here:\n{why}"
+                    !required.split(',').any(|each| each == requirement),
+                    "no such cluster in containers ({requirement}) can be drilled here:\n{why}"
                 );
                 let why = why.lines().rev().find(|line| line.contains("error"));
                 eprintln!(
-                    "not run: no cluster in containers can be drilled here: {}",
+                    "not run: no such cluster in containers ({requirement}) can be drilled here: {}",
                     why.unwrap_or_default()
                 );
                 None
@@ -134,19 +155,29 @@ impl Containers {
     fn as_found(&self) -> String {
         let format = "{{.Name}} {{.HostConfig.RestartPolicy.Name}} {{.State.Status}} \
              {{range $name, $at := .NetworkSettings.Networks}}{{$name}} {{$at.IPAddress}} {{end}}";
-        let ids = docker(&[
-            "ps",
-            "--all",
-            "--quiet",
-            "--filter",
-            "label=firedrill/drillable=true",
-        ]);
-        let mut lines: Vec<String> = ids
-            .lines()
-            .map(|id| docker(&["inspect", "--format", format, id]))
-            .collect();
+        let inspected = |id: String| docker(&["inspect", "--format", format, &id]);
+        let mut lines: Vec<String> = self.ids().into_iter().map(inspected).collect();
         lines.sort();
         lines.concat()
+    }
+
+    /// The containers of its nodes.
+    fn ids(&self) -> Vec<String> {
+        let drillable = "label=firedrill/drillable=true";
+        let list = ["ps", "--all", "--quiet", "--filter", drillable];
+        let more = ["--filter", self.filter.as_str()];
+        let ids = docker(&[&list[..], &more[..]].concat());
+        ids.lines().map(str::to_owned).collect()
+    }
+}
+
+/// The nodes of a target file's project, where it names one: others may run beside them.
+fn filter(target: &str) -> String {
+    let project = target.split("project: ").nth(1);
+    let name = project.and_then(|rest| rest.split([',', ' ', '}', '\n']).next());
+    match name {
+        Some(name) => format!("label=com.docker.compose.project={name}"),
+        None => "label=firedrill/drillable=true".to_owned(),
     }
 }
 
