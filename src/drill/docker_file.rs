@@ -19,6 +19,10 @@ pub struct Docker {
     pub engine: Option<String>,
     /// Which containers are its nodes.
     pub nodes: NodesFile,
+    /// Which containers hold the leader key (etcd): for cuts from them alone. Each must carry the label
+    /// `firedrill/drillable: "true"` where packets are to be lost that it sends.
+    #[serde(default)]
+    pub dcs: Option<NodesFile>,
     /// Which networks a cut takes a node off. Without it all that the node is on, and a cut from clients or from
     /// the other nodes alone is refused.
     #[serde(default)]
@@ -136,6 +140,10 @@ pub enum RejoinFile {
 }
 
 impl Docker {
+    /// What to do where nothing says who holds the leader key.
+    pub const NO_DCS: &str = "the target file does not say which containers hold the leader key: name them below \
+         `docker`, such as dcs: { label: \"KEY=VALUE\" }";
+
     /// Names of the nodes before anybody has looked: those that are written, else placeholders.
     #[must_use]
     pub fn node_names(&self) -> Vec<String> {

@@ -10,6 +10,7 @@ pub mod freeze;
 pub mod kill;
 pub mod kill_process;
 pub mod lose_data;
+mod lost_packets;
 pub mod pause_replay;
 mod powered_off;
 mod returns;

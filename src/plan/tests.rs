@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::drill::target_file::{FailoverFile, TargetFile};
-use crate::drill::{Checked, Given, Source, check_text, load, render};
+use crate::drill::{Checked, Given, Source, check_target_text, check_text, load, render};
 use crate::target::Capability;
 use std::time::Duration;
 
@@ -223,11 +223,23 @@ fn switch_over_and_what_follows_it() {
     ");
 }
 
+/// Shipped drills that need a network of containers.
+const ON_CONTAINERS: [&str; 2] = ["primary-cut-from-dcs", "one-way-loss"];
+
 #[test]
-fn every_shipped_drill_can_be_planned_on_the_default_target() {
+fn every_shipped_drill_can_be_planned_on_the_default_target_or_on_containers() {
+    let text = include_str!("../../examples/docker.target.yaml");
+    let source = Source::new("docker.target.yaml", text);
+    let docker = TargetFacts::of_file(&check_target_text(&source).unwrap().target);
     for shipped in crate::drill::shipped::ALL {
         let checked = load(shipped.name, &Given::default()).unwrap();
-        let plan = compile(&checked, &facts(), 1).unwrap();
+        let plan = match ON_CONTAINERS.contains(&shipped.name) {
+            true => {
+                compile(&checked, &facts(), 1).unwrap_err();
+                compile(&checked, &docker, 1).unwrap()
+            }
+            false => compile(&checked, &facts(), 1).unwrap(),
+        };
         assert_eq!(plan.steps.len(), plan.record.steps.len());
         for (step, record) in plan.steps.iter().zip(&plan.record.steps) {
             assert_eq!(step.id, record.id);

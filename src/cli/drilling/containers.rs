@@ -37,6 +37,7 @@ pub fn settings(docker: &Docker, checked: &CheckedTarget) -> Result<DockerSettin
     Ok(DockerSettings {
         engine: docker.engine.clone(),
         nodes: docker.nodes.clone(),
+        dcs: docker.dcs.clone(),
         networks: docker
             .networks
             .as_ref()

@@ -1,19 +1,22 @@
 //! A cluster in containers as a target. How it is taken is in `taking.rs`.
 //!
-//! What faults and recovery ask of it is in `power.rs`, `processes.rs`, `network.rs` and `recovery.rs`.
+//! What faults and recovery ask of it is in `power.rs`, `processes.rs`, `network.rs`, `packets.rs` and `recovery.rs`.
 
 use super::access::Access;
 use super::addresses::Addresses;
 use super::client::{Container, Engine, EngineError};
 use super::facts::{Facts, NodeFacts};
+use super::hands::Hands;
 use super::inside::{self, Visitors};
 use super::{lock, watcher};
+use crate::drill::docker_file::NodesFile;
 use crate::event::{Emitter, TargetRecord};
 use crate::role::patroni;
 use crate::sql::Address;
 use crate::target::local::emitter_slot::EmitterSlot;
 use crate::target::{
-    Capability, Endpoint, Failover, Network, Power, Processes, Recovery, Sight, Target, TargetError,
+    Capability, Endpoint, Failover, Network, Packets, Power, Processes, Recovery, Sight, Target,
+    TargetError,
 };
 use async_trait::async_trait;
 use std::collections::BTreeMap;
@@ -35,6 +38,11 @@ pub struct DockerTarget {
     pub(super) patroni_login: patroni::Login,
     pub(super) run: String,
     pub(super) capabilities: Vec<Capability>,
+    /// Why it has not what it could have.
+    pub(super) lacks: Vec<(Capability, String)>,
+    /// Which containers hold the leader key, where the target file says it.
+    pub(super) dcs: Option<NodesFile>,
+    pub(super) hands: Hands,
     pub(super) control_period: Duration,
     pub(super) record: Option<TargetRecord>,
     pub(super) ways: Option<Ways>,
@@ -184,6 +192,12 @@ impl Target for DockerTarget {
         &self.capabilities
     }
 
+    fn lacks(&self, capability: Capability) -> Option<String> {
+        let mut lacks = self.lacks.iter();
+        let found = lacks.find(|(lacking, _)| *lacking == capability);
+        found.map(|(_, why)| why.clone())
+    }
+
     fn failover(&self) -> Failover {
         Failover::Automatic
     }
@@ -258,6 +272,10 @@ impl Target for DockerTarget {
         Some(self)
     }
 
+    fn packets(&self) -> Option<&dyn Packets> {
+        Some(self)
+    }
+
     fn recovery(&self) -> &dyn Recovery {
         self
     }
@@ -295,6 +313,7 @@ impl Target for DockerTarget {
 
     async fn close(&self) -> Result<String, TargetError> {
         // First, so that nobody is in the nodes' networks when the lock says that the run is over.
+        self.hands.close();
         match self.visitors.lock().await.take() {
             Some(mut visitors) => visitors.close().await?,
             None => inside::sweep(&self.engine, &self.run).await?,

@@ -10,10 +10,10 @@ use crate::target::TargetError;
 use std::time::Duration;
 
 /// The label by which a container says that drills may break it.
-const DRILLABLE: &str = "firedrill/drillable";
+pub(super) const DRILLABLE: &str = "firedrill/drillable";
 /// Compose's own labels.
-const PROJECT: &str = "com.docker.compose.project";
-const SERVICE: &str = "com.docker.compose.service";
+pub(super) const PROJECT: &str = "com.docker.compose.project";
+pub(super) const SERVICE: &str = "com.docker.compose.service";
 const NUMBER: &str = "com.docker.compose.container-number";
 /// How long Patroni may take to say who it is.
 const ASK: Duration = Duration::from_secs(3);
@@ -306,7 +306,7 @@ async fn ask(container: &Container, port: u16) -> Result<(patroni::Said, String)
 
 /// The names of the nodes: those that the file gives, else the Compose services where these tell them apart,
 /// else the containers' own.
-fn names(containers: &[Container], given: bool) -> Vec<String> {
+pub(super) fn names(containers: &[Container], given: bool) -> Vec<String> {
     let own = || containers.iter().map(|each| each.name.clone()).collect();
     if given {
         return own();

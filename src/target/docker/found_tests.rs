@@ -107,6 +107,7 @@ async fn refusal(engine: &FakeEngine, nodes: NodesFile) -> String {
     let settings = DockerSettings {
         engine: Some(engine.place()),
         nodes,
+        dcs: None,
         networks: None,
         patroni_port: 8008,
         patroni_login: None,

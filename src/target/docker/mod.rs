@@ -9,12 +9,14 @@
 //! | facts.rs | how they were found, as the journal keeps it |
 //! | lock.rs | one drill at a time |
 //! | inside.rs | a container beside each node, in its network, through which it is asked |
+//! | hands.rs | containers that may change a network, or only send and listen there |
 //! | access.rs | a socket for each node, which leads there |
 //! | addresses.rs | where the nodes are from outside |
 //! | taking.rs | the cluster taken for a run, or reached again |
 //! | docker_target.rs | the target that drills see |
 //! | sight.rs, watcher.rs | who leads, by Patroni's word |
-//! | power.rs, processes.rs, network.rs, recovery.rs | what faults and recovery ask of it |
+//! | dcs.rs | which containers hold the leader key |
+//! | power.rs, processes.rs, network.rs, packets.rs, recovery.rs | what faults and recovery ask of it |
 //!
 //! It starts no cluster and removes none: what it changes on a container it found, it puts back.
 
@@ -22,14 +24,17 @@ mod access;
 mod addresses;
 mod client;
 mod container;
+mod dcs;
 mod docker_target;
 mod facts;
 #[cfg(test)]
 mod fake_engine;
 mod found;
+mod hands;
 mod inside;
 mod lock;
 mod network;
+mod packets;
 mod place;
 mod power;
 mod processes;

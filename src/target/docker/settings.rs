@@ -23,6 +23,8 @@ pub struct DockerSettings {
     pub engine: Option<String>,
     /// Which containers are nodes.
     pub nodes: NodesFile,
+    /// Which containers hold the leader key, where the file says it.
+    pub dcs: Option<NodesFile>,
     /// Networks by which clients, and the other nodes, reach a node.
     pub networks: Option<(String, String)>,
     /// Port of Patroni's REST interface.

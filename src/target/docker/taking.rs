@@ -6,6 +6,7 @@ use super::client::Engine;
 use super::docker_target::{DockerTarget, Node, Ways, addresses};
 use super::facts::{Facts, NodeFacts};
 use super::found::Found;
+use super::hands::Hands;
 use super::inside::Visitors;
 use super::settings::{As, DockerSettings};
 use super::{lock, power, processes, watcher};
@@ -46,6 +47,7 @@ impl DockerTarget {
         let lock = facts.lock.clone();
         let mut target = Self::on(engine, facts, run);
         target.patroni_login.clone_from(&settings.patroni_login);
+        target.dcs.clone_from(&settings.dcs);
         target.control_period = Duration::from_secs(config.ttl.max(config.loop_wait));
         let opened = match target.is_as_journaled().await {
             Ok(()) => {
@@ -117,6 +119,9 @@ impl DockerTarget {
             patroni_login: None,
             run: run.to_owned(),
             capabilities: Vec::new(),
+            lacks: Vec::new(),
+            dcs: None,
+            hands: Hands::default(),
             // Until Patroni was asked: its own default lease.
             control_period: Duration::from_secs(30),
             record: None,
@@ -225,7 +230,7 @@ impl DockerTarget {
     }
 
     /// What it can, asked of the containers themselves.
-    async fn able(&self, may_act: bool) -> Result<Vec<Capability>, TargetError> {
+    async fn able(&mut self, may_act: bool) -> Result<Vec<Capability>, TargetError> {
         let mut able = vec![
             Capability::Power,
             Capability::CutAll,
@@ -252,7 +257,28 @@ impl DockerTarget {
         if restarts {
             able.push(Capability::Restarts);
         }
+        able.extend(self.finer_cuts().await);
         Ok(able)
+    }
+
+    /// What it can do to single packets; why it cannot is remembered.
+    async fn finer_cuts(&mut self) -> Vec<Capability> {
+        if let Err(error) = self.may_lose_packets().await {
+            let why = error.to_string();
+            self.lacks = vec![
+                (Capability::CutOneWay, why.clone()),
+                (Capability::CutDcs, why),
+            ];
+            return Vec::new();
+        }
+        let members = self.dcs_members().await;
+        match members {
+            Ok(_) => vec![Capability::CutOneWay, Capability::CutDcs],
+            Err(error) => {
+                self.lacks = vec![(Capability::CutDcs, error.cause)];
+                vec![Capability::CutOneWay]
+            }
+        }
     }
 
     /// What a commit means here, as the primary has it.

@@ -6,6 +6,7 @@
 
 mod faults;
 mod killed_runner;
+mod packets;
 mod refusals;
 
 use crate::support::{Finished, Firedrill};
@@ -97,17 +98,27 @@ impl Containers {
             .file("ours.yaml", &format!("{head}{WORKLOAD}\n{body}"))
     }
 
+    /// The ids of the containers that may be drilled, of the project that the target names: others may run beside it.
+    fn drillable(&self, more: &[&str]) -> String {
+        let target = std::fs::read_to_string(&self.target).expect("our own file");
+        let project = target.split_once("project: ").map(|(_, rest)| {
+            let ends = |c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '_');
+            let name = rest.split(ends).next().unwrap_or_default();
+            format!("label=com.docker.compose.project={name}")
+        });
+        let mut arguments = vec!["ps", "--quiet", "--filter", "label=firedrill/drillable=true"];
+        arguments.extend_from_slice(more);
+        if let Some(project) = &project {
+            arguments.extend(["--filter", project]);
+        }
+        docker(&arguments)
+    }
+
     /// Every container of a node, its restart policy, its state and its networks, as the engine has them.
     fn as_found(&self) -> String {
         let format = "{{.Name}} {{.HostConfig.RestartPolicy.Name}} {{.State.Status}} \
              {{range $name, $at := .NetworkSettings.Networks}}{{$name}} {{$at.IPAddress}} {{end}}";
-        let ids = docker(&[
-            "ps",
-            "--all",
-            "--quiet",
-            "--filter",
-            "label=firedrill/drillable=true",
-        ]);
+        let ids = self.drillable(&["--all"]);
         let mut lines: Vec<String> = ids
             .lines()
             .map(|id| docker(&["inspect", "--format", format, id]))
