@@ -8,10 +8,17 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const PROGRAM: &str = "src/target/inside/program/main.rs";
-const FRAMES: &str = "src/target/inside/frames.rs";
+/// What it is made of, beside its folder.
+const PARTS: [&str; 2] = [
+    "src/target/inside/frames.rs",
+    "src/target/inside/netlink.rs",
+];
 
 fn main() {
-    for read in ["build.rs", PROGRAM, FRAMES] {
+    for read in ["build.rs", "src/target/inside/program"]
+        .into_iter()
+        .chain(PARTS)
+    {
         println!("cargo::rerun-if-changed={read}");
     }
     let variable = |name: &str| std::env::var(name).unwrap_or_default();

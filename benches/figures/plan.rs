@@ -24,6 +24,7 @@ fn facts() -> TargetFacts {
         live: true,
         unseen: false,
         capabilities: CAPABILITIES.to_vec(),
+        lacks: Vec::new(),
         failover: Failover::Automatic,
         control_period: Duration::from_millis(500),
         max_connections: Some(100),

@@ -20,13 +20,14 @@ pub struct Docker {
     pub engine: Option<String>,
     /// Which containers are its nodes.
     pub nodes: NodesFile,
+    /// Which containers hold the leader key (etcd): for `lose_dcs`, and for cuts from them alone. Each must carry the
+    /// label `firedrill/drillable: "true"`, as what is named below.
+    #[serde(default)]
+    pub dcs: Option<NodesFile>,
     /// Which networks a cut takes a node off. Without it all that the node is on, and a cut from clients or from
     /// the other nodes alone is refused.
     #[serde(default)]
     pub networks: Option<NetworksFile>,
-    /// Which containers hold the leader key: what `lose_dcs` takes away.
-    #[serde(default)]
-    pub dcs: Option<NodesFile>,
     /// Which containers lead clients to the servers: what `lose_router` takes away.
     #[serde(default)]
     pub router: Option<NodesFile>,
@@ -148,6 +149,10 @@ pub enum RejoinFile {
 }
 
 impl Docker {
+    /// What to do where nothing says who holds the leader key.
+    pub const NO_DCS: &str = "the target file does not say which containers hold the leader key: name them below \
+         `docker`, such as dcs: { label: \"KEY=VALUE\" }";
+
     /// What it names beside the nodes.
     #[must_use]
     pub fn parts(&self) -> Vec<(Part, NodesFile)> {

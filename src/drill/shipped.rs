@@ -28,6 +28,8 @@ shipped![
     "standby-crash",
     "primary-freeze",
     "primary-cut-off",
+    "primary-cut-from-dcs",
+    "one-way-loss",
     "load-spike",
     "reconnect-storm",
     "idle-sessions",

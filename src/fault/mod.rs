@@ -11,6 +11,7 @@ pub mod kill;
 pub mod kill_process;
 pub mod lose_data;
 pub mod lose_part;
+mod lost_packets;
 pub mod pause_replay;
 pub mod power_off;
 mod powered_off;

@@ -55,18 +55,21 @@ pub fn compile(checked: &Checked, facts: &TargetFacts, seed: u64) -> Result<Plan
     for (index, placed) in checked.steps.iter().enumerate() {
         let (step, id) = (&placed.step, &placed.id);
         outlook.group(placed.together);
-        let missing: Vec<&str> = kinds::needs(step)
-            .into_iter()
-            .filter(|capability| !facts.capabilities.contains(capability))
-            .map(kinds::in_words)
-            .collect();
+        let mut needs = kinds::needs(step);
+        needs.retain(|capability| !facts.capabilities.contains(capability));
+        let missing: Vec<&str> = needs.iter().copied().map(kinds::in_words).collect();
         if !missing.is_empty() {
             let message = format!(
                 "{} needs what this target has not: {}",
                 step.kind(),
                 missing.join(", ")
             );
-            refuse(checked.at_step(index, Diagnostic::error("capability", message)));
+            let mut wrong = Diagnostic::error("capability", message);
+            let mut whys = facts.lacks.iter();
+            if let Some((_, why)) = whys.find(|(capability, _)| needs.contains(capability)) {
+                wrong = wrong.help(why.clone());
+            }
+            refuse(checked.at_step(index, wrong));
         }
         let mut planning = Planning {
             id,

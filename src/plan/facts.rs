@@ -9,6 +9,9 @@ use crate::load::{ExtraEndpoint, Limits};
 use crate::target::{Capability, Failover, Target, local, simulated};
 use std::time::Duration;
 
+/// Capabilities whose lack a target may be able to explain.
+const CAN_BE_EXPLAINED: [Capability; 2] = [Capability::CutDcs, Capability::CutOneWay];
+
 /// A target as a plan sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TargetFacts {
@@ -24,6 +27,8 @@ pub struct TargetFacts {
     pub unseen: bool,
     /// What faults may ask of it.
     pub capabilities: Vec<Capability>,
+    /// Why it lacks a capability, and what to do, where that is known.
+    pub lacks: Vec<(Capability, String)>,
     /// Who fails over.
     pub failover: Failover,
     /// The lease or the loop of whoever fails over.
@@ -101,6 +106,7 @@ impl TargetFacts {
             live: false,
             unseen: false,
             capabilities: local::CAPABILITIES.to_vec(),
+            lacks: Vec::new(),
             failover: failover(local.failover),
             control_period: period.get(),
             max_connections: Some(local.max_connections),
@@ -122,6 +128,7 @@ impl TargetFacts {
             live: false,
             unseen: false,
             capabilities: simulated::CAPABILITIES.to_vec(),
+            lacks: Vec::new(),
             failover: failover(simulated.failover),
             control_period: period.max(simulated.router.check).get(),
             max_connections: Some(simulated.max_connections),
@@ -142,9 +149,15 @@ impl TargetFacts {
             Capability::OtherClients,
             Capability::Commands,
             Capability::Machines,
+            Capability::CutOneWay,
         ];
         let parts = docker.parts();
         capabilities.extend(parts.iter().map(|(part, _)| part.capability()));
+        let mut lacks = Vec::new();
+        match &docker.dcs {
+            Some(_) => capabilities.push(Capability::CutDcs),
+            None => lacks.push((Capability::CutDcs, Docker::NO_DCS.to_owned())),
+        }
         let has_patroni = docker.patroni().is_some();
         if has_patroni {
             // Where firedrill promotes, none may be revived behind it.
@@ -163,6 +176,7 @@ impl TargetFacts {
             live: false,
             unseen: true,
             capabilities,
+            lacks,
             failover: failover(docker.failover),
             // Patroni's own default, until it is asked for its lease; nothing else here goes round in a loop.
             control_period: Duration::from_secs(if has_patroni { 30 } else { 1 }),
@@ -204,6 +218,10 @@ impl TargetFacts {
             nodes,
             live: true,
             unseen: false,
+            lacks: CAN_BE_EXPLAINED
+                .into_iter()
+                .filter_map(|capability| Some((capability, target.lacks(capability)?)))
+                .collect(),
             capabilities: target.capabilities().to_vec(),
             failover: target.failover(),
             control_period: target.control_period(),

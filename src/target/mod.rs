@@ -1,7 +1,7 @@
 //! The outside world: what a drill can be pointed at.
 //!
 //! A target is a folder that passes the conformance suite. It offers groups of primitives ([`Power`],
-//! [`Processes`], [`Network`]); faults are built from these, so that a new fault needs no change here
+//! [`Processes`], [`Network`], [`Packets`]); faults are built from these, so that a new fault needs no change here
 //! and a new target needs none in `fault/`.
 
 #[cfg(test)]
@@ -10,9 +10,11 @@ mod conformance;
 pub mod docker;
 pub mod inside;
 pub mod local;
+mod packets;
 mod parts;
 pub mod simulated;
 
+pub use packets::{Direction, End, Losses, Others, Packets, Way};
 pub use parts::{Loss, Part, Parts};
 
 use crate::event::cluster::ClusterSeen;
@@ -35,6 +37,10 @@ pub enum Capability {
     CutClients,
     /// Cut a node from its peers alone.
     CutPeers,
+    /// Cut a node from the store that holds the leader key alone.
+    CutDcs,
+    /// Lose what a node sends to the other nodes, or what they send to it, and not both.
+    CutOneWay,
     /// SQL as a role that may pause replay and promote.
     Act,
     /// A stack or firedrill itself can switch over to a named standby.
@@ -108,6 +114,10 @@ pub trait Target: Send + Sync {
     fn nodes(&self) -> Vec<String>;
     /// Everything that faults may ask of it.
     fn capabilities(&self) -> &[Capability];
+    /// Why it lacks a capability that its file promises or could promise, and what to do, where it knows.
+    fn lacks(&self, _capability: Capability) -> Option<String> {
+        None
+    }
     /// Who fails over.
     fn failover(&self) -> Failover;
     /// The longest period of the stack's own loop or lease: the fault's moment is drawn over it.
@@ -141,6 +151,10 @@ pub trait Target: Send + Sync {
     fn processes(&self) -> Option<&dyn Processes>;
     /// Cutting and joining.
     fn network(&self) -> Option<&dyn Network>;
+    /// Losing packets between a node and others.
+    fn packets(&self) -> Option<&dyn Packets> {
+        None
+    }
     /// Losing data, and fresh copies.
     fn storage(&self) -> Option<&dyn Storage> {
         None

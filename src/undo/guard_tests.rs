@@ -14,7 +14,7 @@ use crate::fault::kill::Kill;
 use crate::fault::kill_process::{KillProcess, VictimProcess};
 use crate::fault::{Fault, Hit};
 use crate::role::NodeRef;
-use crate::target::{CutFrom, PowerOff, Recovery as _, Sight as _};
+use crate::target::{CutFrom, Direction, PowerOff, Recovery as _, Sight as _};
 use serde_json::json;
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -140,7 +140,8 @@ pub(super) fn cut(node: &str, from: CutFrom) -> Cut {
     Cut {
         id: None,
         node: NodeRef::from(node),
-        from,
+        from: from.into(),
+        direction: Direction::Both,
     }
 }
 

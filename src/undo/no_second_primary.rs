@@ -11,7 +11,7 @@ use super::in_place::{in_place, look};
 use super::{Around, Standing};
 use crate::event::cluster::{ClusterSeen, Standing as NodeStanding};
 use crate::fault::Hit;
-use crate::target::{CutFrom, Failover, ProcessScope, Target, TargetError};
+use crate::target::{CutFrom, Failover, Losses, ProcessScope, Target, TargetError};
 use std::path::Path;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
@@ -25,13 +25,15 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// What ends a fault where nothing speaks against it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Lift {
+pub(crate) enum Lift<'a> {
     /// Start the node.
     Start,
     /// Let its processes go on.
     Thaw,
     /// Join it to its network.
     Join,
+    /// Let packets pass.
+    Pass(&'a Losses),
 }
 
 /// How a node may come back.
@@ -64,7 +66,7 @@ enum Other {
 pub(crate) async fn come_back(
     target: &dyn Target,
     hit: &Hit,
-    lift: Lift,
+    lift: Lift<'_>,
     around: &Around<'_>,
 ) -> Result<(), TargetError> {
     let evidence = around.evidence;
@@ -162,7 +164,7 @@ pub(crate) async fn follow(
 async fn put_behind(
     target: &dyn Target,
     node: &str,
-    lift: Lift,
+    lift: Lift<'_>,
     evidence: &Path,
 ) -> Result<(), TargetError> {
     let down = match target.power() {
@@ -172,7 +174,7 @@ async fn put_behind(
     if !down {
         target.recovery().fence(node).await?;
     }
-    if lift == Lift::Join {
+    if matches!(lift, Lift::Join | Lift::Pass(_)) {
         end(target, node, lift).await?;
     }
     target.recovery().rejoin(node, evidence).await.map(|_| ())
@@ -195,7 +197,11 @@ async fn refuse_if_cut(target: &dyn Target, node: &str) -> Result<(), TargetErro
 }
 
 /// Ends the fault and nothing else.
-pub(crate) async fn end(target: &dyn Target, node: &str, lift: Lift) -> Result<(), TargetError> {
+pub(crate) async fn end(
+    target: &dyn Target,
+    node: &str,
+    lift: Lift<'_>,
+) -> Result<(), TargetError> {
     let lacking = |what: &str| TargetError::new(what, "this target cannot do that");
     match lift {
         Lift::Start => {
@@ -209,6 +215,12 @@ pub(crate) async fn end(target: &dyn Target, node: &str, lift: Lift) -> Result<(
         Lift::Join => {
             let network = target.network().ok_or_else(|| lacking("join a node"))?;
             network.join(node).await
+        }
+        Lift::Pass(losses) => {
+            let packets = target
+                .packets()
+                .ok_or_else(|| lacking("let packets pass"))?;
+            packets.pass(losses).await
         }
     }
 }

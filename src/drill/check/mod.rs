@@ -6,6 +6,7 @@ mod asks;
 mod background;
 mod changes;
 mod conditions;
+mod cuts;
 mod docker;
 mod endpoints;
 mod groups;
@@ -114,6 +115,7 @@ pub(super) fn drill(
     loads::loads(drill, steps, &mut findings);
     order::order(drill, steps, &mut findings);
     changes::changes(steps, &mut findings);
+    cuts::cuts(steps, &mut findings);
     asks::asks(steps, &mut findings);
     findings.found
 }

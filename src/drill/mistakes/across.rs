@@ -570,3 +570,8 @@ fn bare_words_in_groups_and_nodes_that_never_go_down() {
     ");
     insta::assert_snapshot!(steps("  - baseline: { for: 5s }\n  - kill: { node: primary, id: crash, returns: { after: 5s } }\n  - restore_redundancy: {}\n"), @"nothing");
 }
+
+#[test]
+fn one_way_alone_is_cut_from_those_who_are_all_known() {
+    insta::assert_snapshot!(steps("  - baseline: { for: 5s }\n  - cut: { node: primary, from: dcs, direction: out }\n  - cut: { node: standby, from: clients, direction: in }\n  - cut: { node: standby, direction: out }\n"), @"");
+}

@@ -13,7 +13,7 @@ use crate::fault::stop::{Stop, StopMode};
 use crate::fault::{Fault, Hit, Returns, undo_from_journal};
 use crate::role::NodeRef;
 use crate::sql::Asks;
-use crate::target::{CutFrom, Failover};
+use crate::target::{CutFrom, Direction, Failover};
 use crate::undo::journal::{How, Record};
 use crate::undo::{Around, Standing};
 
@@ -30,7 +30,12 @@ pub(super) fn freeze(node: &str, scope: FreezeScope) -> Freeze {
 
 pub(super) fn cut(node: &str, from: CutFrom) -> Cut {
     let (id, node) = (None, NodeRef::from(node));
-    Cut { id, node, from }
+    Cut {
+        id,
+        node,
+        from: from.into(),
+        direction: Direction::Both,
+    }
 }
 
 pub(super) fn kill_process(node: &str, process: VictimProcess) -> KillProcess {

@@ -24,7 +24,7 @@ use bollard::{ClientVersion, Docker};
 use futures_util::StreamExt as _;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
-pub use visitor::Visitor;
+pub use visitor::{From as Said, Rights, To as Told, Visitor};
 
 /// How long an engine may take for what it has only to look up or to write down.
 const SHORT: Duration = Duration::from_secs(5);

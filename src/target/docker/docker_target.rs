@@ -1,11 +1,12 @@
 //! A cluster in containers as a target. How it is taken is in `taking.rs`.
 //!
-//! What faults and recovery ask of it is in `power.rs`, `processes.rs`, `network.rs` and `recovery.rs`.
+//! What faults and recovery ask of it is in `power.rs`, `processes.rs`, `network.rs`, `packets.rs` and `recovery.rs`.
 
 use super::access::Access;
 use super::addresses::Addresses;
 use super::client::{Container, Engine, EngineError};
 use super::facts::{Facts, NodeFacts};
+use super::hands::Hands;
 use super::inside::{self, Visitors};
 use super::stack::Stack;
 use super::{lock, watcher};
@@ -13,8 +14,8 @@ use crate::event::{Emitter, TargetRecord};
 use crate::sql::Address;
 use crate::target::local::emitter_slot::EmitterSlot;
 use crate::target::{
-    Capability, Endpoint, Failover, Network, Part, Parts, Power, Processes, Recovery, Sight,
-    Target, TargetError,
+    Capability, Endpoint, Failover, Network, Packets, Part, Parts, Power, Processes, Recovery,
+    Sight, Target, TargetError,
 };
 use async_trait::async_trait;
 use std::collections::BTreeMap;
@@ -36,6 +37,9 @@ pub struct DockerTarget {
     pub(super) stack: Arc<dyn Stack>,
     pub(super) run: String,
     pub(super) capabilities: Vec<Capability>,
+    /// Why it has not what it could have.
+    pub(super) lacks: Vec<(Capability, String)>,
+    pub(super) hands: Hands,
     pub(super) record: Option<TargetRecord>,
     pub(super) ways: Option<Ways>,
     pub(super) visitors: tokio::sync::Mutex<Option<Visitors>>,
@@ -184,6 +188,12 @@ impl Target for DockerTarget {
         &self.capabilities
     }
 
+    fn lacks(&self, capability: Capability) -> Option<String> {
+        let mut lacks = self.lacks.iter();
+        let found = lacks.find(|(lacking, _)| *lacking == capability);
+        found.map(|(_, why)| why.clone())
+    }
+
     fn failover(&self) -> Failover {
         self.stack.failover()
     }
@@ -252,6 +262,10 @@ impl Target for DockerTarget {
         (!self.parts.is_empty()).then_some(self)
     }
 
+    fn packets(&self) -> Option<&dyn Packets> {
+        Some(self)
+    }
+
     fn recovery(&self) -> &dyn Recovery {
         self
     }
@@ -299,6 +313,7 @@ impl DockerTarget {
     /// Takes away what firedrill looked from, and gives the lock back.
     async fn give_back(&self) -> Result<String, TargetError> {
         // First, so that nobody is in the nodes' networks when the lock says that the run is over.
+        self.hands.close();
         match self.visitors.lock().await.take() {
             Some(mut visitors) => visitors.close().await?,
             None => inside::sweep(&self.engine, &self.run).await?,

@@ -13,7 +13,7 @@ use crate::target::{Part, TargetError};
 use std::sync::Arc;
 
 /// The label by which a container says that drills may break it.
-const DRILLABLE: &str = "firedrill/drillable";
+pub(super) const DRILLABLE: &str = "firedrill/drillable";
 /// Compose's own labels.
 const PROJECT: &str = "com.docker.compose.project";
 const SERVICE: &str = "com.docker.compose.service";

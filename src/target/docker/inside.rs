@@ -5,7 +5,7 @@
 //! one stays, and finds nobody. It carries the run's label; it ends when its input does, so with the runner, and
 //! the engine removes it then.
 
-use super::client::{Engine, EngineError, Visitor};
+use super::client::{Engine, EngineError, Rights, Visitor};
 use super::facts::NodeFacts;
 use super::lock::RUN;
 use crate::target::TargetError;
@@ -162,7 +162,7 @@ async fn enter(
         (RUN.to_owned(), run.to_owned()),
         (Visitor::LABEL.to_owned(), node.name.clone()),
     ]);
-    let visitor = engine.visit(&node.id, image, program, &labels);
+    let visitor = engine.visit(&node.id, image, (program, &[]), Rights::Nobody, &labels);
     let visitor = visitor.await.map_err(failed)?;
     let tunnel = Tunnel::open(visitor.from, visitor.to)
         .await

@@ -9,12 +9,14 @@
 //! | facts.rs | how they were found, as the journal keeps it |
 //! | lock.rs | one drill at a time |
 //! | inside.rs | a container beside each node, in its network, through which it is asked |
+//! | hands.rs | containers that may change a network, or only send and listen there |
 //! | access.rs | a socket for each node, which leads there |
 //! | addresses.rs | where the nodes are from outside |
 //! | taking.rs | the cluster taken for a run, or reached again |
 //! | docker_target.rs | the target that drills see |
-//! | power.rs, processes.rs, network.rs | what faults ask of it |
+//! | power.rs, processes.rs, network.rs, packets.rs | what faults ask of it |
 //! | parts.rs | what stands beside the nodes: the leader key's store, the router, the pooler |
+//! | dcs.rs | which containers hold the leader key |
 //! | sight.rs, recovery.rs | who leads and how service recovers, as far as the engine says or does it |
 //! | stack.rs | the rest of that, which there are two of |
 //! | patroni_stack.rs, watcher.rs | Patroni leads and fails over |
@@ -26,14 +28,17 @@ mod access;
 mod addresses;
 mod client;
 mod container;
+mod dcs;
 mod docker_target;
 mod facts;
 #[cfg(test)]
 mod fake_engine;
 mod found;
+mod hands;
 mod inside;
 mod lock;
 mod network;
+mod packets;
 mod parts;
 mod patroni_stack;
 mod place;

@@ -6,6 +6,7 @@ use super::client::Engine;
 use super::docker_target::{DockerTarget, Node, Ways, addresses};
 use super::facts::{Facts, NodeFacts};
 use super::found::Found;
+use super::hands::Hands;
 use super::inside::Visitors;
 use super::settings::{As, DockerSettings};
 use super::{lock, power, processes, stack};
@@ -115,6 +116,8 @@ impl DockerTarget {
             emitter: EmitterSlot::default(),
             run: run.to_owned(),
             capabilities: Vec::new(),
+            lacks: Vec::new(),
+            hands: Hands::default(),
             record: None,
             ways: None,
             visitors: tokio::sync::Mutex::default(),
@@ -187,7 +190,7 @@ impl DockerTarget {
     }
 
     /// What it can, asked of the containers themselves.
-    async fn able(&self, may_act: bool) -> Result<Vec<Capability>, TargetError> {
+    async fn able(&mut self, may_act: bool) -> Result<Vec<Capability>, TargetError> {
         let mut able = vec![
             Capability::Power,
             Capability::CutAll,
@@ -225,7 +228,28 @@ impl DockerTarget {
         if restarts && self.failover() == Failover::Automatic {
             able.push(Capability::Restarts);
         }
+        able.extend(self.finer_cuts().await);
         Ok(able)
+    }
+
+    /// What it can do to single packets; why it cannot is remembered.
+    async fn finer_cuts(&mut self) -> Vec<Capability> {
+        if let Err(error) = self.may_lose_packets().await {
+            let why = error.to_string();
+            self.lacks = vec![
+                (Capability::CutOneWay, why.clone()),
+                (Capability::CutDcs, why),
+            ];
+            return Vec::new();
+        }
+        let members = self.dcs_members().await;
+        match members {
+            Ok(_) => vec![Capability::CutOneWay, Capability::CutDcs],
+            Err(error) => {
+                self.lacks = vec![(Capability::CutDcs, error.cause)];
+                vec![Capability::CutOneWay]
+            }
+        }
     }
 
     /// What a commit means here, as the primary has it.

@@ -3,8 +3,9 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | program/main.rs | what runs inside: a static program without dependencies, built by `build.rs`; no module of ours |
+//! | program/ | what runs inside: a static program without dependencies, built by `build.rs`; no module of ours |
 //! | frames.rs | what the two ends say to each other, compiled into both |
+//! | netlink.rs | what the program says to the kernel, compiled into our tests as well |
 //! | tunnel.rs | the runner's end: carries a client's connection to a port inside |
 //!
 //! Only bytes are carried: the probes themselves stay in the runner and use a Unix socket as any other address. So
@@ -13,6 +14,10 @@
 //! stream, which the baseline of such a channel has as well; how much that is was not measured yet.
 
 mod frames;
+#[cfg(test)]
+mod netlink;
+#[cfg(test)]
+mod netlink_tests;
 #[cfg(test)]
 mod tests;
 mod tunnel;

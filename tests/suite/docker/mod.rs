@@ -9,6 +9,7 @@ mod every_entry;
 mod faults;
 mod killed_runner;
 mod nobody_left;
+mod packets;
 mod plain;
 mod refusals;
 
@@ -149,6 +150,27 @@ impl Containers {
         let head = "version: 1\nname: ours\nsummary: A test.\nwhy: It is tried.\n";
         self.firedrill
             .file("ours.yaml", &format!("{head}{WORKLOAD}\n{body}"))
+    }
+
+    /// The ids of the containers that may be drilled, of the project that the target names: others may run beside it.
+    fn drillable(&self, more: &[&str]) -> String {
+        let target = std::fs::read_to_string(&self.target).expect("our own file");
+        let project = target.split_once("project: ").map(|(_, rest)| {
+            let ends = |c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '_');
+            let name = rest.split(ends).next().unwrap_or_default();
+            format!("label=com.docker.compose.project={name}")
+        });
+        let mut arguments = vec![
+            "ps",
+            "--quiet",
+            "--filter",
+            "label=firedrill/drillable=true",
+        ];
+        arguments.extend_from_slice(more);
+        if let Some(project) = &project {
+            arguments.extend(["--filter", project]);
+        }
+        docker(&arguments)
     }
 
     /// Every container of a node, its restart policy, its state and its networks, as the engine has them.

@@ -11,8 +11,19 @@ use std::pin::Pin;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::io::StreamReader;
 
-type From = Box<dyn AsyncRead + Send + Unpin>;
-type To = Pin<Box<dyn AsyncWrite + Send>>;
+/// What a program writes.
+pub type From = Box<dyn AsyncRead + Send + Unpin>;
+/// What it reads.
+pub type To = Pin<Box<dyn AsyncWrite + Send>>;
+
+/// What a program in the network of a container may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rights {
+    /// What anybody may: connect, listen, send.
+    Nobody,
+    /// Change that network (`CAP_NET_ADMIN`), and nothing else.
+    Network,
+}
 
 /// A container of firedrill's own in the network of another one, with the program that it runs.
 pub struct Visitor {
@@ -33,7 +44,7 @@ impl Visitor {
 
 impl Engine {
     /// Runs a program in the network of a container, in a container of its own that the engine removes as soon as it
-    /// has ended. It has no rights beyond those of nobody, and nothing of what it says is logged.
+    /// has ended. It has no rights beyond these, and nothing of what it says is logged.
     ///
     /// # Errors
     /// The engine's; a container that was made by then is removed.
@@ -41,14 +52,20 @@ impl Engine {
         &self,
         node: &str,
         image: &str,
-        program: &[u8],
+        (program, words): (&[u8], &[&str]),
+        rights: Rights,
         labels: &BTreeMap<String, String>,
     ) -> Result<Visitor, EngineError> {
+        // A capability is of no use to any user but root, unless the program's file carries it.
+        let (user, capabilities) = match rights {
+            Rights::Nobody => ("65534:65534", None),
+            Rights::Network => ("0:0", Some(vec!["NET_ADMIN".to_owned()])),
+        };
         let body = ContainerCreateBody {
             image: Some(image.to_owned()),
             entrypoint: Some(vec![format!("/{}", Visitor::PROGRAM)]),
-            cmd: Some(Vec::new()),
-            user: Some("65534:65534".to_owned()),
+            cmd: Some(words.iter().map(|&word| word.to_owned()).collect()),
+            user: Some(user.to_owned()),
             labels: Some(labels.clone().into_iter().collect()),
             open_stdin: Some(true),
             stdin_once: Some(true),
@@ -62,6 +79,7 @@ impl Engine {
                 network_mode: Some(format!("container:{node}")),
                 auto_remove: Some(true),
                 cap_drop: Some(vec!["ALL".to_owned()]),
+                cap_add: capabilities,
                 security_opt: Some(vec!["no-new-privileges".to_owned()]),
                 log_config: Some(HostConfigLogConfig {
                     typ: Some("none".to_owned()),

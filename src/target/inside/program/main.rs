@@ -1,13 +1,20 @@
 //! The program that runs inside a node's network and lets firedrill in: it connects to ports of loopback and
-//! passes bytes on, many connections over its standard input and output (`frames.rs`).
+//! passes bytes on, many connections over its standard input and output (`frames.rs`). Called as `packets` it loses
+//! packets on purpose and finds out whether they pass (`packets.rs`).
 //!
 //! It is built by `build.rs` as a static program of its own that uses the standard library alone, so that it runs
 //! in any Linux image, and is no module of firedrill. It knows nothing of PostgreSQL and sees no password that
 //! is not already encrypted or hashed by the protocol that it passes on. It ends when its input does: when
 //! the runner is gone, so is it.
 
+#![deny(unsafe_code)]
+
 #[path = "../frames.rs"]
 mod frames;
+#[path = "../netlink.rs"]
+mod netlink;
+mod packets;
+mod socket;
 
 use frames::{HEAD, HELLO, Kind, LONGEST, head, read_head};
 use std::collections::HashMap;
@@ -36,6 +43,10 @@ impl Out {
 }
 
 fn main() {
+    if std::env::args().nth(1).as_deref() == Some("packets") {
+        packets::serve();
+        return;
+    }
     let out = Out(Arc::new(Mutex::new(std::io::stdout())));
     if !out.say(Kind::Hello, 0, HELLO) {
         return;
