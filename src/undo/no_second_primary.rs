@@ -197,7 +197,11 @@ async fn refuse_if_cut(target: &dyn Target, node: &str) -> Result<(), TargetErro
 }
 
 /// Ends the fault and nothing else.
-pub(crate) async fn end(target: &dyn Target, node: &str, lift: Lift<'_>) -> Result<(), TargetError> {
+pub(crate) async fn end(
+    target: &dyn Target,
+    node: &str,
+    lift: Lift<'_>,
+) -> Result<(), TargetError> {
     let lacking = |what: &str| TargetError::new(what, "this target cannot do that");
     match lift {
         Lift::Start => {
@@ -213,7 +217,9 @@ pub(crate) async fn end(target: &dyn Target, node: &str, lift: Lift<'_>) -> Resu
             network.join(node).await
         }
         Lift::Pass(losses) => {
-            let packets = target.packets().ok_or_else(|| lacking("let packets pass"))?;
+            let packets = target
+                .packets()
+                .ok_or_else(|| lacking("let packets pass"))?;
             packets.pass(losses).await
         }
     }

@@ -5,8 +5,8 @@
 mod asks;
 mod background;
 mod changes;
-mod cuts;
 mod conditions;
+mod cuts;
 mod docker;
 mod endpoints;
 mod groups;

@@ -118,9 +118,7 @@ pub(super) fn in_words(capability: Capability) -> &'static str {
         Capability::CutAll => "a way to cut a node off from everybody",
         Capability::CutClients => "a way to cut a node off from clients",
         Capability::CutPeers => "a way to cut a node off from the other nodes",
-        Capability::CutDcs => {
-            "a way to cut a node off from the store of the leader key alone"
-        }
+        Capability::CutDcs => "a way to cut a node off from the store of the leader key alone",
         Capability::CutOneWay => "a way to lose packets between nodes in one direction",
         Capability::Act => "a database role that may pause replay and promote",
         Capability::SwitchOver => "somebody who can switch over",

@@ -120,9 +120,8 @@ impl Packets for DockerTarget {
         for way in &losses.lost {
             if let Some(hand) = hands.get_mut(&way.from.place) {
                 let asked = hand.ask(&format!("pass {}", way.to.address)).await;
-                asked.map_err(|why| {
-                    TargetError::new(format!("let packets pass from {way}"), why)
-                })?;
+                asked
+                    .map_err(|why| TargetError::new(format!("let packets pass from {way}"), why))?;
             }
         }
         self.keep(hands);
@@ -391,7 +390,11 @@ mod tests {
     #[test]
     fn only_networks_that_have_both_with_an_address_count() {
         let node = at(&[("back", "10.0.1.1"), ("front", "10.0.0.1"), ("third", "")]);
-        let etcd = at(&[("back", "10.0.1.21"), ("other", "10.0.2.21"), ("third", "10.0.3.21")]);
+        let etcd = at(&[
+            ("back", "10.0.1.21"),
+            ("other", "10.0.2.21"),
+            ("third", "10.0.3.21"),
+        ]);
         assert_eq!(both_on(&node, &etcd), [("10.0.1.1", "10.0.1.21")]);
         assert_eq!(both_on(&node, &at(&[])), []);
     }
@@ -408,7 +411,10 @@ mod tests {
             let places = places(ways, Rights::Network, Rights::Nobody);
             places.into_values().map(|(_, rights)| rights).collect()
         };
-        assert_eq!(rights(std::slice::from_ref(&out)), [Rights::Network, Rights::Nobody]);
+        assert_eq!(
+            rights(std::slice::from_ref(&out)),
+            [Rights::Network, Rights::Nobody]
+        );
         assert_eq!(rights(&[out, back]), [Rights::Network, Rights::Network]);
     }
 }

@@ -98,7 +98,10 @@ fn what_is_cut_short_or_no_message_is_no_answer() {
     assert_eq!(read(&[0; 64], 0), []);
     // A request reads as the entry that it asks for.
     let entry = read(&whole, 2);
-    assert!(matches!(entry[..], [Said::Entry(Entry { nobody: true, .. })]));
+    assert!(matches!(
+        entry[..],
+        [Said::Entry(Entry { nobody: true, .. })]
+    ));
     // Set by hand, and no group address.
     assert_eq!(NOBODY[0] & 3, 2);
 }

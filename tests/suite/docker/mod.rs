@@ -106,7 +106,12 @@ impl Containers {
             let name = rest.split(ends).next().unwrap_or_default();
             format!("label=com.docker.compose.project={name}")
         });
-        let mut arguments = vec!["ps", "--quiet", "--filter", "label=firedrill/drillable=true"];
+        let mut arguments = vec![
+            "ps",
+            "--quiet",
+            "--filter",
+            "label=firedrill/drillable=true",
+        ];
         arguments.extend_from_slice(more);
         if let Some(project) = &project {
             arguments.extend(["--filter", project]);

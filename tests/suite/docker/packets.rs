@@ -107,7 +107,11 @@ fn when_the_runner_is_killed_the_watchdog_lets_packets_pass_again() {
     let clock = Clock::start();
     // Three members, and each of them for the node.
     while containers.entries().len() < 6 {
-        assert!(clock.now().0 < 120_000_000, "nothing was cut: {:?}", containers.entries());
+        assert!(
+            clock.now().0 < 120_000_000,
+            "nothing was cut: {:?}",
+            containers.entries()
+        );
         sleep(Duration::from_millis(200));
     }
     runner.kill().expect("a living runner");
