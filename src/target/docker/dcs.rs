@@ -24,6 +24,13 @@ impl DockerTarget {
         let refused = |why: String| TargetError::new("find who holds the leader key", why);
         let file = self.dcs.as_ref();
         let file = file.ok_or_else(|| refused(Docker::NO_DCS.to_owned()))?;
+        if file.names.is_empty() && file.label.is_none() && file.service.is_none() {
+            return Err(refused(
+                "dcs says nothing that only those containers have: add label: \"KEY=VALUE\", service: NAME, or \
+                 names: [NAME, …]"
+                    .to_owned(),
+            ));
+        }
         let ids = match file.names.is_empty() {
             false => file.names.clone(),
             true => {
@@ -63,6 +70,13 @@ impl DockerTarget {
                 "dcs matches {} containers ({}) and the target file declares {declared}: see docker ps --all",
                 there.len(),
                 there.join(", ")
+            )));
+        }
+        let is_node = |id: &str| self.nodes.iter().any(|node| node.facts.id == id);
+        if let Some(node) = containers.iter().find(|each| is_node(&each.id)) {
+            return Err(refused(format!(
+                "dcs names {} as well, which is a node: name only those that hold the leader key",
+                node.name
             )));
         }
         if let Some(down) = containers.iter().find(|each| !each.running) {
