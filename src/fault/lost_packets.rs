@@ -65,21 +65,28 @@ pub(super) async fn effect(
     )))
 }
 
-/// Ways in one line: who sends to whom, with the addresses where there are several.
+/// Ways in one line: who sends to whom, on whatever networks.
 fn in_words(ways: &[Way]) -> String {
-    let mut senders: Vec<(&str, Vec<String>)> = Vec::new();
+    let mut senders: Vec<(&str, Vec<&str>)> = Vec::new();
     for way in ways {
-        let to = format!("{} ({})", way.to.name, way.to.address);
-        let from = way.from.name.as_str();
+        let (from, to) = (way.from.name.as_str(), way.to.name.as_str());
         match senders.iter_mut().find(|(name, _)| *name == from) {
+            Some((_, all)) if all.contains(&to) => {}
             Some((_, all)) => all.push(to),
             None => senders.push((from, vec![to])),
         }
     }
-    let senders = senders
+    let mut groups: Vec<(Vec<&str>, Vec<&str>)> = Vec::new();
+    for (from, to) in senders {
+        match groups.iter_mut().find(|(_, all)| *all == to) {
+            Some((all, _)) => all.push(from),
+            None => groups.push((vec![from], to)),
+        }
+    }
+    let groups = groups
         .into_iter()
-        .map(|(from, to)| format!("{from} to {}", to.join(", ")));
-    senders.collect::<Vec<_>>().join("; ")
+        .map(|(from, to)| format!("{} to {}", from.join(", "), to.join(", ")));
+    groups.collect::<Vec<_>>().join("; ")
 }
 
 #[async_trait]
@@ -153,9 +160,17 @@ mod tests {
     }
 
     #[test]
-    fn ways_are_told_by_who_sends() {
-        let (one, two) = (("pg-1", "10.0.0.1"), ("pg-2", "10.0.0.2"));
-        let ways = [way(one, two), way(one, ("pg-3", "10.0.0.3")), way(two, one)];
-        insta::assert_snapshot!(in_words(&ways), @"pg-1 to pg-2 (10.0.0.2), pg-3 (10.0.0.3); pg-2 to pg-1 (10.0.0.1)");
+    fn ways_are_told_by_who_sends_to_whom() {
+        let (pg, again) = (("pg-1", "10.0.0.1"), ("pg-1", "10.0.1.1"));
+        let (two, three) = (("pg-2", "10.0.0.2"), ("pg-3", "10.0.0.3"));
+        let ways = [
+            way(pg, two),
+            way(again, two),
+            way(pg, three),
+            way(two, pg),
+            way(three, pg),
+            way(three, again),
+        ];
+        insta::assert_snapshot!(in_words(&ways), @"pg-1 to pg-2, pg-3; pg-2, pg-3 to pg-1");
     }
 }

@@ -10,6 +10,7 @@ use crate::cli::exit_code::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::files;
 use crate::cli::terminal::Terminal;
+use crate::drill::Diagnostic;
 use crate::event::{Emitter, RunBegan, SCHEMA};
 use crate::executor::answers::Answers;
 use crate::executor::execution::Execution;
@@ -248,7 +249,13 @@ fn load_plan(
 fn refused_now(refusals: &[Refusal]) -> String {
     let said: Vec<_> = refusals
         .iter()
-        .map(|refusal| refusal.diagnostic.message.clone())
+        .map(|refusal| {
+            let Diagnostic { message, help, .. } = &refusal.diagnostic;
+            match help {
+                Some(help) => format!("{message} ({help})"),
+                None => message.clone(),
+            }
+        })
         .collect();
     said.join("; ")
 }

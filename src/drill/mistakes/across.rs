@@ -573,5 +573,26 @@ fn bare_words_in_groups_and_nodes_that_never_go_down() {
 
 #[test]
 fn one_way_alone_is_cut_from_those_who_are_all_known() {
-    insta::assert_snapshot!(steps("  - baseline: { for: 5s }\n  - cut: { node: primary, from: dcs, direction: out }\n  - cut: { node: standby, from: clients, direction: in }\n  - cut: { node: standby, direction: out }\n"), @"");
+    insta::assert_snapshot!(steps("  - baseline: { for: 5s }\n  - cut: { node: primary, from: dcs, direction: out }\n  - cut: { node: standby, from: clients, direction: in }\n  - cut: { node: standby, direction: out }\n"), @"
+     × from clients no single direction can be cut
+       ╭─[drill.yaml:9:53]
+     8 │   - cut: { node: primary, from: dcs, direction: out }
+     9 │   - cut: { node: standby, from: clients, direction: in }
+       ·                                                     ─┬
+       ·                                                      ╰── expected both
+    10 │   - cut: { node: standby, direction: out }
+       ╰────
+     help: nobody knows all who send: only a whole network can be taken off. One way is for from:
+           peers and from: dcs
+
+     × from clients no single direction can be cut
+       ╭─[drill.yaml:10:38]
+     9 │   - cut: { node: standby, from: clients, direction: in }
+    10 │   - cut: { node: standby, direction: out }
+       ·                                      ─┬─
+       ·                                       ╰── expected both
+       ╰────
+     help: nobody knows all who send: only a whole network can be taken off. One way is for from:
+           peers and from: dcs
+    ");
 }
