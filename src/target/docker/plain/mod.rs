@@ -41,6 +41,10 @@ const NO_LOOP: Duration = Duration::from_secs(1);
 /// How long a node may take to hand out a history file.
 const HISTORY: Duration = Duration::from_secs(3);
 
+/// How long a node may take to end a shutdown, or to answer, when its run died in the middle.
+const SETTLED: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_millis(200);
+
 /// PostgreSQL alone.
 #[derive(Debug)]
 pub(super) struct PlainStack {
@@ -53,6 +57,8 @@ pub(super) struct PlainStack {
     told: Mutex<Option<(String, Instant)>>,
     /// Nodes that were taken down here, by a promotion or a switch-over.
     taken_down: Mutex<BTreeSet<String>>,
+    /// Nodes whose containers started them as primaries beside another one: once is enough.
+    untrusted: Mutex<BTreeSet<String>>,
     /// The run died: what it had taken down is not known, and nothing was down when it began.
     again: bool,
 }
@@ -65,6 +71,7 @@ impl PlainStack {
             newest: AtomicU32::new(0),
             told: Mutex::default(),
             taken_down: Mutex::default(),
+            untrusted: Mutex::default(),
             again,
         }
     }
@@ -85,6 +92,11 @@ impl PlainStack {
     fn taken_down(&self) -> MutexGuard<'_, BTreeSet<String>> {
         let taken_down = &self.taken_down;
         taken_down.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn untrusted(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        let untrusted = &self.untrusted;
+        untrusted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Remembers what a node said, and takes no standby for one that may be a primary the next moment.
@@ -192,14 +204,13 @@ impl Stack for PlainStack {
     }
 
     async fn rejoin(&self, target: &DockerTarget, node: &str) -> Result<String, TargetError> {
-        let how = rejoin::rejoin(target, node).await?;
-        self.taken_down().remove(node);
-        Ok(how)
+        rejoin::rejoin(self, target, node).await
     }
 
     async fn leave(&self, target: &DockerTarget) -> Result<(), TargetError> {
         let names: Vec<String> = match self.again {
             true => {
+                all_settled(target).await;
                 let all = target.nodes.iter();
                 all.map(|node| node.facts.name.clone()).collect()
             }
@@ -229,6 +240,27 @@ impl Stack for PlainStack {
             }
         }
         Ok(())
+    }
+}
+
+/// Waits until every node whose container runs answers: what was told to shut down when its run died still runs for
+/// a moment, and is down then.
+async fn all_settled(target: &DockerTarget) {
+    let begun = Instant::now();
+    while begun.elapsed() < SETTLED {
+        let seen = target.look().await;
+        let mut waiting = false;
+        for node in &seen.nodes {
+            waiting |= matches!(node.standing, Standing::Silent { .. })
+                && target
+                    .running(&node.name)
+                    .await
+                    .is_ok_and(|living| living > 0);
+        }
+        if !waiting {
+            return;
+        }
+        tokio::time::sleep(PAUSE).await;
     }
 }
 

@@ -3,6 +3,7 @@
 //! firedrill does not trust it with more than that: a node is started only where a leader is seen and nothing keeps
 //! the two apart, and one that takes writes beside the leader all the same is killed at once.
 
+use super::PlainStack;
 use crate::event::cluster::{ClusterSeen, Standing};
 use crate::target::docker::docker_target::{DockerTarget, Node};
 use crate::target::docker::network::missing;
@@ -21,7 +22,21 @@ const PAUSE: Duration = Duration::from_millis(100);
 ///
 /// # Errors
 /// When nobody leads, or it does not follow; it is down then, or up and no primary.
-pub(super) async fn rejoin(target: &DockerTarget, name: &str) -> Result<String, TargetError> {
+pub(super) async fn rejoin(
+    stack: &PlainStack,
+    target: &DockerTarget,
+    name: &str,
+) -> Result<String, TargetError> {
+    let how = have_follow(stack, target, name).await?;
+    stack.taken_down().remove(name);
+    Ok(how)
+}
+
+async fn have_follow(
+    stack: &PlainStack,
+    target: &DockerTarget,
+    name: &str,
+) -> Result<String, TargetError> {
     let node = target.node(name)?;
     let _alone = node.operation.lock().await;
     let failed = |why: String| TargetError::new(format!("rejoin {name}"), why);
@@ -51,6 +66,12 @@ pub(super) async fn rejoin(target: &DockerTarget, name: &str) -> Result<String, 
     }
     let started = !target.look_at(node).await?.running;
     if started {
+        if stack.untrusted().contains(name) {
+            return Err(failed(format!(
+                "it stays down: its container has started it as a primary beside {leader} before; see what its start \
+                 does where the other node takes writes, then put the run back"
+            )));
+        }
         nothing_between(target, node, &leader)
             .await
             .map_err(failed)?;
@@ -62,6 +83,7 @@ pub(super) async fn rejoin(target: &DockerTarget, name: &str) -> Result<String, 
         if matches!(target.standing(node, LOOK).await, Standing::Primary { .. })
             && leads_elsewhere(&target.look().await, name)
         {
+            stack.untrusted().insert(name.to_owned());
             target.disarm(node).await?;
             target.take_down(node, PowerOff::Kill).await?;
             return Err(failed(format!(

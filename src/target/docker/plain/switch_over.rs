@@ -89,10 +89,9 @@ pub(super) async fn switch_over(
     have_promoted(stack, target, new_name)
         .await
         .map_err(|error| failed(format!("{error}; {old_name} is down")))?;
-    rejoin::rejoin(target, old_name)
+    rejoin::rejoin(stack, target, old_name)
         .await
         .map_err(|error| failed(format!("{new_name} leads, but {error}")))?;
-    stack.taken_down().remove(old_name);
     Ok(new_name.to_owned())
 }
 
