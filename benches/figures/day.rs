@@ -321,6 +321,7 @@ fn began() -> RunBegan {
         live: true,
         unseen: false,
         capabilities: local::CAPABILITIES.to_vec(),
+        lacks: Vec::new(),
         failover: Failover::Automatic,
         control_period: Duration::from_millis(500),
         max_connections: Some(100),

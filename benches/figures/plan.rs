@@ -5,8 +5,8 @@ use crate::row::Row;
 use firedrill::drill::{Given, load};
 use firedrill::load::Limits;
 use firedrill::plan::{NodeFact, TargetFacts, compile};
-use firedrill::target::Failover;
 use firedrill::target::local::CAPABILITIES;
+use firedrill::target::{Capability, Failover};
 use std::time::Duration;
 
 const NODES: usize = 1000;
@@ -23,7 +23,9 @@ fn facts() -> TargetFacts {
         nodes: (1..=NODES).map(node).collect(),
         live: true,
         unseen: false,
-        capabilities: CAPABILITIES.to_vec(),
+        // And what only containers have: every shipped drill is planned.
+        capabilities: [CAPABILITIES, &[Capability::CutDcs, Capability::CutOneWay]].concat(),
+        lacks: Vec::new(),
         failover: Failover::Automatic,
         control_period: Duration::from_millis(500),
         max_connections: Some(100),
