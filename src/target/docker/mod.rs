@@ -10,6 +10,7 @@
 //! | lock.rs | one drill at a time |
 //! | inside.rs | a container beside each node, in its network, through which it is asked |
 //! | hands.rs | containers that may change a network, or only send and listen there |
+//! | sounding.rs | which ways packets pass |
 //! | access.rs | a socket for each node, which leads there |
 //! | addresses.rs | where the nodes are from outside |
 //! | taking.rs | the cluster taken for a run, or reached again |
@@ -48,6 +49,7 @@ mod processes;
 mod recovery;
 mod settings;
 mod sight;
+mod sounding;
 mod stack;
 mod taking;
 mod watcher;

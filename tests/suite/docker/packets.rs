@@ -51,17 +51,20 @@ fn passes(steps: &str, said: &[&str]) {
         "{DEMANDS}steps:\n  - baseline: {{ for: 5s }}\n{steps}"
     ));
     let text = finished.stderr;
-    assert_eq!(finished.code, Some(0), "{text}");
+    // What it does is asked here, and not whether this machine was quiet enough to measure it (exit code 4).
+    assert!(matches!(finished.code, Some(0 | 4)), "{text}");
     for part in said.iter().chain(&["everything undone"]) {
         assert!(text.contains(part), "{part:?} is missing:\n{text}");
     }
+    let cuts = steps.matches("- cut:").count();
+    assert_eq!(text.matches(") is proven: ").count(), cuts, "{text}");
     assert_eq!(containers.entries(), [""; 0], "{text}");
     assert_eq!(containers.as_found(), before, "{text}");
     assert_eq!(containers.of_runs(), "", "{text}");
 }
 
 #[test]
-fn a_standby_that_is_cut_from_the_dcs_alone_goes_on_streaming() {
+fn a_standby_is_cut_from_the_dcs_alone_and_put_back() {
     passes(
         "  - cut: { node: standby, from: dcs, id: alone }\n  - hold: { for: 3s }\n  - undo: { of: alone }\n  \
          - restore_redundancy: { within: 2m }\n  - settle: { within: 30s }\n",
