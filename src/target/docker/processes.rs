@@ -10,6 +10,8 @@ use crate::target::{
 use async_trait::async_trait;
 use std::time::Duration;
 
+/// How long a container that has ended may be said to run.
+const ENDS: Duration = Duration::from_secs(1);
 /// How long the shell may take.
 const LIMIT: Duration = Duration::from_secs(5);
 
@@ -56,6 +58,8 @@ impl DockerTarget {
             .await;
         match listed {
             Ok((text, 0)) => Ok(text.lines().filter_map(parse).collect()),
+            // Where PostgreSQL is all that runs in it, it ends with PostgreSQL, and is told to run a moment longer.
+            Ok(_) if self.ends(node).await? => Ok(Vec::new()),
             Ok((text, code)) => Err(TargetError::new(
                 what(),
                 format!(
@@ -67,6 +71,18 @@ impl DockerTarget {
             Err(_) if !self.look_at(node).await?.running => Ok(Vec::new()),
             Err(error) => Err(TargetError::new(what(), error)),
         }
+    }
+
+    /// Whether a container is about to end: it is given a moment to be seen to have.
+    async fn ends(&self, node: &Node) -> Result<bool, TargetError> {
+        let begun = tokio::time::Instant::now();
+        while self.look_at(node).await?.running {
+            if begun.elapsed() >= ENDS {
+                return Ok(false);
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Ok(true)
     }
 
     /// Signals processes by the signal's name.
