@@ -379,11 +379,14 @@ pub struct Act {
     pub name: String,
     /// The node that was hit, frozen when the step began.
     pub node: String,
-    /// The node's role when it was hit.
+    /// The node's role when it was hit; [`PART_ROLE`] for what is no node.
     pub role: String,
     /// Which stamp this is.
     pub stage: Stage,
 }
+
+/// The role of what stands beside the nodes: it leads nothing and streams from nobody.
+pub const PART_ROLE: &str = "part";
 
 /// The stamps of an act.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -283,7 +283,7 @@ impl Undo for PartLost {
             }
         }
         Ok(Standing::Back(format!(
-            "{} serve again",
+            "{} again in service",
             self.members.join(", ")
         )))
     }

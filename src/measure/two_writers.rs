@@ -10,7 +10,7 @@ use super::slot_store::{Part, Summary};
 use super::timeline::{Attempt, Timeline, node_in_name};
 use super::unseen::unseen_behind_a_cut;
 use crate::event::result::{TwoWriters, WriterPair};
-use crate::event::{ActKind, StackView, Stamp};
+use crate::event::{ActKind, PART_ROLE, StackView, Stamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
@@ -289,6 +289,7 @@ fn unprobed(run: &Gathered) -> Vec<String> {
         .keys()
         .filter_map(|name| node_in_name(name))
         .collect();
+    let hit = run.acts.faults().filter(|fault| fault.role != PART_ROLE);
     let nodes: BTreeSet<&str> = run
         .rounds
         .iter()
@@ -296,7 +297,7 @@ fn unprobed(run: &Gathered) -> Vec<String> {
             let primaries = round.primaries.iter().map(|(node, _)| node.as_str());
             primaries.chain(round.silent.iter().map(String::as_str))
         })
-        .chain(run.acts.faults().map(|fault| fault.node.as_str()))
+        .chain(hit.map(|fault| fault.node.as_str()))
         .collect();
     let never = nodes.difference(&probed).map(|node| (*node).to_owned());
     let mut unprobed: Vec<String> = never.chain(unseen_behind_a_cut(run)).collect();

@@ -23,8 +23,8 @@ pub enum Part {
 impl Part {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Dcs, Self::Router, Self::Pooler];
-    /// The role of what is hit, in reports and journals: it leads nothing and streams from nobody.
-    pub const ROLE: &'static str = "part";
+    /// The role of what is hit, in reports and journals.
+    pub const ROLE: &'static str = crate::event::PART_ROLE;
 
     /// Its name, as files and reports spell it.
     #[must_use]

@@ -64,7 +64,7 @@ fn killed_after(containers: &Containers, drill: &str, entries: usize) -> bool {
             .last()
             .is_some_and(|line| line.contains("closed"))
     };
-    while containers.as_found() != before || ours() != "" || !closed() {
+    while containers.as_found() != before || !ours().is_empty() || !closed() {
         let journal = std::fs::read_to_string(run.join("undo.journal")).unwrap_or_default();
         assert!(
             clock.now().0 < WATCHDOG * 1_000_000,
