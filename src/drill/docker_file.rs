@@ -34,6 +34,9 @@ pub struct Docker {
     /// Which containers keep sessions to the servers for clients: what `lose_router` takes away with `which: pooler`.
     #[serde(default)]
     pub pooler: Option<NodesFile>,
+    /// HAProxy's statistics, as the witness of the moment from which clients are sent to a new primary.
+    #[serde(default)]
+    pub haproxy: Option<HaproxyFile>,
     /// Who is asked about roles; several are compared with each other. Without Patroni among them `failover` is
     /// `promote`: nobody else fails over.
     pub roles: Vec<RoleSourceFile>,
@@ -73,6 +76,22 @@ pub struct NodesFile {
     pub names: Vec<String>,
     /// How many there must be, for `label` and `service`: what counts as whole.
     pub count: Option<u32>,
+}
+
+/// Where HAProxy tells to whom it sends clients.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HaproxyFile {
+    /// Its statistics as CSV: `http://HOST:PORT/;csv` where `stats uri` is `/`. Its servers have the names of Patroni's
+    /// members.
+    pub stats: String,
+    /// The proxy that leads to the primary.
+    #[serde(default = "writer")]
+    pub proxy: String,
+}
+
+fn writer() -> String {
+    "writer".to_owned()
 }
 
 /// The networks that clients, and the other nodes, reach a node by.

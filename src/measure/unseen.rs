@@ -35,18 +35,21 @@ fn answered(run: &Gathered, node: &str, from: Stamp, until: Stamp) -> bool {
     let own = run.channels.values();
     let mut own = own.filter(|channel| node_in_name(channel.name()) == Some(node));
     own.any(|channel| {
+        let fresh = channel.name().ends_with("/fresh");
         let parts = channel.parts();
         let parts = parts.filter(|part| !part.is_skipped(|summary| summary.last_sent < from));
         parts.flat_map(|part| part.attempts()).any(|attempt| {
             let slot = &attempt.slot;
-            slot.sent >= from && slot.sent <= until && is_answer(slot.outcome)
+            slot.sent >= from && slot.sent <= until && is_answer(slot.outcome, fresh)
         })
     })
 }
 
-/// Whether an outcome is the server's own word.
-fn is_answer(outcome: Outcome) -> bool {
+/// Whether an outcome is the server's own word; `fresh` where each attempt opens a session of its own.
+fn is_answer(outcome: Outcome, fresh: bool) -> bool {
     match outcome {
+        // It let somebody in, and then confirmed nothing: so does one that waits for a synchronous standby.
+        Outcome::InDoubt(ErrorClass::StatementDeadline) => fresh,
         Outcome::Acknowledged
         | Outcome::AcknowledgedLate
         | Outcome::InRecovery
@@ -62,5 +65,21 @@ fn is_answer(outcome: Outcome) -> bool {
                 | ErrorClass::Sql(_)
         ),
         Outcome::NotSent => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_lets_somebody_in_and_confirms_nothing_has_answered() {
+        let waits = Outcome::InDoubt(ErrorClass::StatementDeadline);
+        assert!(is_answer(waits, true));
+        // A session that was open before proves nothing: the server may stand still, or be gone.
+        assert!(!is_answer(waits, false));
+        assert!(!is_answer(Outcome::Failed(ErrorClass::StartupDeadline), true));
+        assert!(!is_answer(Outcome::Failed(ErrorClass::Refused), true));
+        assert!(is_answer(Outcome::Failed(ErrorClass::ReadOnly), false));
     }
 }

@@ -4,6 +4,8 @@ mod held;
 pub mod history;
 pub mod history_file;
 mod node_ref;
+#[cfg(feature = "docker")]
+pub mod haproxy;
 pub mod patroni;
 pub mod sql;
 

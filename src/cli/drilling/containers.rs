@@ -10,7 +10,7 @@ use crate::sql::connection::{
     Files, Login, WordError, Words, password_from_env, password_from_file,
 };
 use crate::sql::{Address, Secret};
-use crate::target::docker::{As, DockerSettings, PatroniAt};
+use crate::target::docker::{As, DockerSettings, HaproxyAt, PatroniAt};
 use std::path::PathBuf;
 
 /// What a file of this kind sets.
@@ -42,6 +42,10 @@ pub fn settings(docker: &Docker, checked: &CheckedTarget) -> Result<DockerSettin
             .as_ref()
             .map(|networks| (networks.clients.clone(), networks.peers.clone())),
         patroni,
+        haproxy: docker.haproxy.as_ref().map(|at| HaproxyAt {
+            stats: at.stats.clone(),
+            proxy: at.proxy.clone(),
+        }),
         port: docker.port,
         probe: as_probe,
         observe,

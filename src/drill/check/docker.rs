@@ -25,6 +25,14 @@ pub(super) fn docker(docker: &Docker, target: &TargetFile, findings: &mut Findin
         containers(&file, part.name(), findings);
     }
     who_fails_over(docker, target, findings);
+    if let Some(haproxy) = &docker.haproxy
+        && let Err(why) = crate::load::check_url(&haproxy.stats)
+    {
+        findings.add(
+            &[At::Key("docker"), At::Key("haproxy"), At::Key("stats")],
+            Diagnostic::error("target", why),
+        );
+    }
     if let Some(networks) = &docker.networks
         && networks.clients == networks.peers
     {

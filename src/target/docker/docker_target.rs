@@ -8,6 +8,7 @@ use super::client::{Container, Engine, EngineError};
 use super::facts::{Facts, NodeFacts};
 use super::hands::Hands;
 use super::inside::{self, Visitors};
+use super::routing::Routing;
 use super::stack::Stack;
 use super::{lock, watcher};
 use crate::event::{Emitter, TargetRecord};
@@ -44,6 +45,7 @@ pub struct DockerTarget {
     pub(super) ways: Option<Ways>,
     pub(super) visitors: tokio::sync::Mutex<Option<Visitors>>,
     pub(super) watching: Option<watcher::Watcher>,
+    pub(super) routing: Option<Routing>,
 }
 
 /// One node.

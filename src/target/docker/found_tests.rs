@@ -108,6 +108,7 @@ async fn refusal(engine: &FakeEngine, nodes: NodesFile) -> String {
         engine: Some(engine.place()),
         nodes,
         parts: Vec::new(),
+        haproxy: None,
         networks: None,
         patroni: Some(PatroniAt {
             port: 8008,

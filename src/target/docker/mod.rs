@@ -20,6 +20,7 @@
 //! | dcs.rs | which containers hold the leader key |
 //! | sight.rs, recovery.rs | who leads and how service recovers, as far as the engine says or does it |
 //! | stack.rs | the rest of that, which there are two of |
+//! | routing.rs | where HAProxy sends writers |
 //! | patroni_stack.rs, watcher.rs | Patroni leads and fails over |
 //! | plain/ | PostgreSQL alone: firedrill promotes |
 //!
@@ -47,6 +48,7 @@ mod plain;
 mod power;
 mod processes;
 mod recovery;
+mod routing;
 mod settings;
 mod sight;
 mod sounding;
@@ -57,6 +59,7 @@ mod watcher;
 pub use docker_target::DockerTarget;
 pub use facts::Facts;
 pub use found::{Candidates, Found};
+pub use routing::HaproxyAt;
 pub use lock::{LeftBehind, Owner};
 pub use settings::{As, DockerSettings, PatroniAt};
 pub use stack::StackKind;

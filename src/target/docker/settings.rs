@@ -1,5 +1,6 @@
 //! What a run on containers is set to: the target file's words with their files read. It connects to nothing.
 
+use super::routing::HaproxyAt;
 use crate::drill::docker_file::NodesFile;
 use crate::role::patroni;
 use crate::sql::connection::{Files, Login, WordError, Words};
@@ -41,6 +42,8 @@ pub struct DockerSettings {
     pub networks: Option<(String, String)>,
     /// How Patroni is asked, where it fails over; without it firedrill does.
     pub patroni: Option<PatroniAt>,
+    /// Where HAProxy tells to whom it sends clients.
+    pub haproxy: Option<HaproxyAt>,
     /// PostgreSQL's port inside a container.
     pub port: u16,
     /// The writer endpoint.

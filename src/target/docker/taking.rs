@@ -8,6 +8,7 @@ use super::facts::{Facts, NodeFacts};
 use super::found::Found;
 use super::hands::Hands;
 use super::inside::Visitors;
+use super::routing::Routing;
 use super::settings::{As, DockerSettings};
 use super::{lock, power, processes, stack};
 use crate::clock::Clock;
@@ -122,6 +123,7 @@ impl DockerTarget {
             ways: None,
             visitors: tokio::sync::Mutex::default(),
             watching: None,
+            routing: None,
         }
     }
 
@@ -169,6 +171,9 @@ impl DockerTarget {
         let durability = self.durability().await;
         self.record = Some(self.describe(versions, durability));
         self.watching = stack.watch(self, clock);
+        if let Some(at) = &settings.haproxy {
+            self.routing = Some(Routing::start(at, self, clock).await?);
+        }
         Ok(())
     }
 

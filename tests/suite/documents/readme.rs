@@ -99,7 +99,10 @@ fn the_drill_tables_list_every_drill() {
         let mut listed: Vec<String> = table
             .lines()
             .filter_map(|line| line.strip_prefix("| `"))
-            .filter_map(|row| row.split('`').next())
+            // A row may be about several.
+            .filter_map(|row| row.split('|').next())
+            .flat_map(|cell| cell.split(['`', ',', ' ']))
+            .filter(|name| !name.is_empty())
             .map(str::to_owned)
             .collect();
         listed.sort();

@@ -108,7 +108,7 @@ fn without_synchronous_commits_an_old_primary_takes_writes_that_nobody_keeps() {
     let settings = "{ nodes: 3, synchronous: false }";
     let drills = ["primary-freeze", "primary-cut-off", "stale-primary-returns"];
     insta::assert_snapshot!(verdicts(&drills, settings), @"
-    primary-freeze: exit 1, fail, fail of two_writers
+    primary-freeze: exit 1, fail, fail of lost_commits and two_writers
     primary-cut-off: exit 1, fail, fail of isolated_commits and two_writers
     stale-primary-returns: exit 1, fail, fail of two_writers and lost_commits
     ");
