@@ -200,6 +200,8 @@ impl<'a> Outlook<'a> {
                 .copied()
                 .unwrap_or_default()
                 .to_owned(),
+            // What is no node.
+            Some(aim) if aim.all && aim.candidates.is_empty() => aim.words.clone(),
             _ => format!("the node that {id} hit"),
         }
     }
