@@ -78,7 +78,10 @@ mod tests {
         assert!(is_answer(waits, true));
         // A session that was open before proves nothing: the server may stand still, or be gone.
         assert!(!is_answer(waits, false));
-        assert!(!is_answer(Outcome::Failed(ErrorClass::StartupDeadline), true));
+        assert!(!is_answer(
+            Outcome::Failed(ErrorClass::StartupDeadline),
+            true
+        ));
         assert!(!is_answer(Outcome::Failed(ErrorClass::Refused), true));
         assert!(is_answer(Outcome::Failed(ErrorClass::ReadOnly), false));
     }

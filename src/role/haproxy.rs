@@ -77,7 +77,10 @@ mod tests {
             "HAProxy has no proxy orders"
         );
         for text in ["", "<html>", "# pxname,svname\nwriter,x\n"] {
-            assert!(parse(text, "writer").unwrap_err().contains("no column"), "{text}");
+            assert!(
+                parse(text, "writer").unwrap_err().contains("no column"),
+                "{text}"
+            );
         }
     }
 }

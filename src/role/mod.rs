@@ -1,11 +1,11 @@
 //! Who is primary, and which node a drill means by a role.
 
+#[cfg(feature = "docker")]
+pub mod haproxy;
 mod held;
 pub mod history;
 pub mod history_file;
 mod node_ref;
-#[cfg(feature = "docker")]
-pub mod haproxy;
 pub mod patroni;
 pub mod sql;
 

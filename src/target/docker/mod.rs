@@ -59,7 +59,7 @@ mod watcher;
 pub use docker_target::DockerTarget;
 pub use facts::Facts;
 pub use found::{Candidates, Found};
-pub use routing::HaproxyAt;
 pub use lock::{LeftBehind, Owner};
+pub use routing::HaproxyAt;
 pub use settings::{As, DockerSettings, PatroniAt};
 pub use stack::StackKind;

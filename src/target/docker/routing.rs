@@ -128,8 +128,14 @@ mod tests {
         assert_eq!(hear(&["pg1"], 0), None, "how it was is no change");
         assert_eq!(hear(&[], 100), None);
         let saw = hear(&["pg2"], 200).unwrap();
-        assert_eq!((saw.node.as_str(), saw.what), ("postgres-2", StackView::RoutedTo));
-        assert_eq!((saw.last_negative, saw.first_positive), (Stamp(100), Stamp(205)));
+        assert_eq!(
+            (saw.node.as_str(), saw.what),
+            ("postgres-2", StackView::RoutedTo)
+        );
+        assert_eq!(
+            (saw.last_negative, saw.first_positive),
+            (Stamp(100), Stamp(205))
+        );
         assert_eq!(hear(&["pg2"], 300), None);
         assert_eq!(hear(&["pg1", "pg2"], 400).unwrap().node, "pg1");
     }
