@@ -20,6 +20,8 @@ use tokio::time::{Instant, sleep};
 const ASK: Duration = Duration::from_secs(5);
 /// How long a standby that is up may take to stream before it is rejoined.
 const FOLLOW: Duration = Duration::from_secs(5);
+/// How long a stack may take to have a node follow that was let go before it is taken down for it.
+const BY_ITSELF: Duration = Duration::from_secs(40);
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -83,6 +85,12 @@ pub(crate) async fn come_back(
         return follow(target, hit, around).await;
     };
     match decide(target, node, own, &around.held).await? {
+        Comeback::Behind { .. }
+            if matches!(lift, Lift::Start | Lift::Thaw)
+                && follows_by_itself(target, node).await? =>
+        {
+            end(target, node, lift).await
+        }
         Comeback::Behind { .. } => put_behind(target, node, lift, evidence).await,
         Comeback::AsItIs { older } => {
             for other in &older {
@@ -102,6 +110,30 @@ pub(crate) async fn come_back(
             Ok(())
         }
     }
+}
+
+/// Whether a node that was let go comes to follow by what the stack does with it. It may be silent because it is being
+/// rewound, and who kills it then leaves it half rewound. As soon as it is seen to take writes it is waited for no longer.
+async fn follows_by_itself(target: &dyn Target, node: &str) -> Result<bool, TargetError> {
+    if target.failover() != Failover::Automatic {
+        return Ok(false);
+    }
+    let begun = Instant::now();
+    while begun.elapsed() < BY_ITSELF {
+        let (frozen, all) = frozen_and_all(target, node).await?;
+        if frozen > 0 || all == 0 {
+            return Ok(false);
+        }
+        let seen = look(target).await;
+        if matches!(seen.node(node), Some(NodeStanding::Primary { .. })) {
+            return Ok(false);
+        }
+        if matches!(in_place(&seen, node), Standing::Back(_)) {
+            return Ok(true);
+        }
+        sleep(PAUSE).await;
+    }
+    Ok(false)
 }
 
 /// Whether a node takes writes while another one leads a newer timeline.
