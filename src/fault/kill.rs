@@ -1,15 +1,11 @@
 //! `kill`: a node loses all its processes at once.
 
-use super::powered_off::{self, PoweredOff};
-use super::{Fault, Hit, Returns, lacks};
-use crate::event::cluster::ClusterSeen;
+use super::Returns;
+use super::powered_off::{self, TakesDown, TakingDown};
 use crate::role::NodeRef;
-use crate::target::{Capability, PowerOff, Target, TargetError};
-use crate::undo::Undo;
-use async_trait::async_trait;
+use crate::target::{Capability, PowerOff};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
 
 /// A node loses all its processes at once.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -25,61 +21,18 @@ pub struct Kill {
     pub returns: Returns,
 }
 
-#[async_trait]
-impl Fault for Kill {
-    fn name(&self) -> &'static str {
-        "kill"
-    }
-    fn id(&self) -> Option<&str> {
-        self.id.as_deref()
-    }
-    fn node(&self) -> &NodeRef {
-        &self.node
-    }
-    fn needs(&self) -> Vec<Capability> {
-        let returns = self.returns.needs();
-        [Capability::Power].into_iter().chain(returns).collect()
-    }
-    fn describe(&self, node: &str) -> String {
-        format!(
-            "kill {node}: all its processes at once{}",
-            self.returns.describe()
-        )
-    }
-    fn describe_undo(&self, node: &str) -> String {
-        powered_off::describe_undo(node)
-    }
-    fn returns_after(&self) -> Option<Duration> {
-        self.returns.after()
-    }
-    fn returns_in_turn(&self) -> bool {
-        self.returns.in_turn()
-    }
-    async fn prepare(
-        &self,
-        target: &dyn Target,
-        hit: &Hit,
-        _seen: &ClusterSeen,
-    ) -> Result<Box<dyn Undo>, TargetError> {
-        PoweredOff::prepare("kill", target, hit).await
-    }
-    async fn inject(
-        &self,
-        target: &dyn Target,
-        hit: &Hit,
-        _undo: &dyn Undo,
-    ) -> Result<(), TargetError> {
-        let power = target.power().ok_or_else(|| lacks("kill a node"))?;
-        self.returns
-            .take_down(power, &hit.node, PowerOff::Kill)
-            .await
-    }
-    async fn effect(
-        &self,
-        target: &dyn Target,
-        hit: &Hit,
-        undo: &dyn Undo,
-    ) -> Result<Option<String>, TargetError> {
-        powered_off::effect(target, &hit.node, undo).await
+impl TakesDown for Kill {
+    fn taking_down(&self) -> TakingDown<'_> {
+        TakingDown {
+            name: "kill",
+            id: self.id.as_deref(),
+            node: &self.node,
+            needs: Capability::Power,
+            returns: self.returns,
+            how: PowerOff::Kill,
+            deed: "kill a node",
+            describe: |_, node| format!("kill {node}: all its processes at once"),
+            describe_undo: powered_off::describe_undo,
+        }
     }
 }

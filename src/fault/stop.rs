@@ -1,15 +1,11 @@
 //! `stop`: PostgreSQL is shut down by its own means.
 
-use super::powered_off::{self, PoweredOff};
-use super::{Fault, Hit, Returns, lacks};
-use crate::event::cluster::ClusterSeen;
+use super::Returns;
+use super::powered_off::{self, TakesDown, TakingDown};
 use crate::role::NodeRef;
-use crate::target::{Capability, PowerOff, Target, TargetError};
-use crate::undo::Undo;
-use async_trait::async_trait;
+use crate::target::{Capability, PowerOff};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
 
 /// How PostgreSQL is shut down.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -39,64 +35,28 @@ pub struct Stop {
     pub returns: Returns,
 }
 
-#[async_trait]
-impl Fault for Stop {
-    fn name(&self) -> &'static str {
-        "stop"
-    }
-    fn id(&self) -> Option<&str> {
-        self.id.as_deref()
-    }
-    fn node(&self) -> &NodeRef {
-        &self.node
-    }
-    fn needs(&self) -> Vec<Capability> {
-        let returns = self.returns.needs();
-        [Capability::Power].into_iter().chain(returns).collect()
-    }
-    fn describe(&self, node: &str) -> String {
-        let how = match self.mode {
-            StopMode::Fast => "fast: open transactions are rolled back, everything is written",
-            StopMode::Immediate => "immediate: no checkpoint, recovery at the next start",
-        };
-        format!("stop {node}, {how}{}", self.returns.describe())
-    }
-    fn describe_undo(&self, node: &str) -> String {
-        powered_off::describe_undo(node)
-    }
-    fn returns_after(&self) -> Option<Duration> {
-        self.returns.after()
-    }
-    fn returns_in_turn(&self) -> bool {
-        self.returns.in_turn()
-    }
-    async fn prepare(
-        &self,
-        target: &dyn Target,
-        hit: &Hit,
-        _seen: &ClusterSeen,
-    ) -> Result<Box<dyn Undo>, TargetError> {
-        PoweredOff::prepare("stop", target, hit).await
-    }
-    async fn inject(
-        &self,
-        target: &dyn Target,
-        hit: &Hit,
-        _undo: &dyn Undo,
-    ) -> Result<(), TargetError> {
-        let power = target.power().ok_or_else(|| lacks("stop a node"))?;
-        let how = match self.mode {
-            StopMode::Fast => PowerOff::StopFast,
-            StopMode::Immediate => PowerOff::StopImmediate,
-        };
-        self.returns.take_down(power, &hit.node, how).await
-    }
-    async fn effect(
-        &self,
-        target: &dyn Target,
-        hit: &Hit,
-        undo: &dyn Undo,
-    ) -> Result<Option<String>, TargetError> {
-        powered_off::effect(target, &hit.node, undo).await
+impl TakesDown for Stop {
+    fn taking_down(&self) -> TakingDown<'_> {
+        TakingDown {
+            name: "stop",
+            id: self.id.as_deref(),
+            node: &self.node,
+            needs: Capability::Power,
+            returns: self.returns,
+            how: match self.mode {
+                StopMode::Fast => PowerOff::StopFast,
+                StopMode::Immediate => PowerOff::StopImmediate,
+            },
+            deed: "stop a node",
+            describe: |how, node| match how {
+                PowerOff::StopImmediate => {
+                    format!("stop {node}, immediate: no checkpoint, recovery at the next start")
+                }
+                _ => format!(
+                    "stop {node}, fast: open transactions are rolled back, everything is written"
+                ),
+            },
+            describe_undo: powered_off::describe_undo,
+        }
     }
 }

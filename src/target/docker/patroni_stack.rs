@@ -301,11 +301,7 @@ impl Stack for PatroniStack {
     ) -> Result<String, TargetError> {
         let failed = |why: String| TargetError::new("switch over", why);
         let seen = target.look().await;
-        let old = match seen.primaries().collect::<Vec<_>>()[..] {
-            [(name, _)] => target.node(name)?,
-            [] => return Err(failed("no node takes writes".to_owned())),
-            _ => return Err(failed("several nodes take writes".to_owned())),
-        };
+        let old = target.only_primary("switch over", &seen)?;
         let candidate = match to {
             Some(name) if name == old.facts.name => return Ok(name.to_owned()),
             Some(name) => Some(target.node(name)?.facts.member.as_str()),

@@ -6,7 +6,7 @@ use super::docker_target::{DockerTarget, Node};
 use crate::clock::Clock;
 use crate::event::cluster::{ClusterSeen, NodeSeen, Standing};
 use crate::role::{Held, sql};
-use crate::target::{Sight, Target as _};
+use crate::target::{Sight, Target as _, TargetError};
 use async_trait::async_trait;
 use futures_util::future::join_all;
 use std::time::Duration;
@@ -37,6 +37,22 @@ impl DockerTarget {
     /// All nodes, now.
     pub(super) async fn look(&self) -> ClusterSeen {
         self.see(Clock::start(), LOOK).await
+    }
+
+    /// The node that alone takes writes, for `what` is to be done with it.
+    ///
+    /// # Errors
+    /// When no node does, or more than one.
+    pub(super) fn only_primary(
+        &self,
+        what: &str,
+        seen: &ClusterSeen,
+    ) -> Result<&Node, TargetError> {
+        match seen.primaries().collect::<Vec<_>>()[..] {
+            [(name, _)] => self.node(name),
+            [] => Err(TargetError::new(what, "no node takes writes")),
+            _ => Err(TargetError::new(what, "several nodes take writes")),
+        }
     }
 
     /// What one node is now.

@@ -1,9 +1,8 @@
 //! The runner dies by SIGKILL under a fault on containers: the watchdog puts everything back, without a password
 //! of the database, and until then no other run begins.
 
-use super::Containers;
+use super::{Containers, killed};
 use firedrill::clock::Clock;
-use std::io::Read as _;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -18,7 +17,7 @@ fn the_watchdog_starts_what_was_killed_and_gives_the_lock_back() {
          - kill: { node: standby, id: gone }\n  - hold: { for: 5m }\n",
     );
     let firedrill = &containers.firedrill;
-    let mut runner = firedrill.start(&["run", &path, "--yes", "--target", &containers.target]);
+    let runner = firedrill.start(&["run", &path, "--yes", "--target", &containers.target]);
     let clock = Clock::start();
     let down = |found: &str| found.contains(" exited ");
     while !down(&containers.as_found()) {
@@ -31,12 +30,7 @@ fn the_watchdog_starts_what_was_killed_and_gives_the_lock_back() {
         "{}",
         containers.as_found()
     );
-    runner.kill().expect("a living runner");
-    let mut said = String::new();
-    if let Some(mut stderr) = runner.stderr.take() {
-        let _ = stderr.read_to_string(&mut said);
-    }
-    runner.wait().expect("its end");
+    let said = killed(runner);
     let clock = Clock::start();
     while containers.as_found() != before {
         assert!(

@@ -15,7 +15,8 @@ mod refusals;
 
 use crate::support::{Finished, Firedrill};
 use firedrill::clock::Clock;
-use std::process::Command;
+use std::io::Read as _;
+use std::process::{Child, Command};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::sleep;
 use std::time::Duration;
@@ -201,6 +202,17 @@ fn filter(target: &str) -> String {
         Some(name) => format!("label=com.docker.compose.project={name}"),
         None => "label=firedrill/drillable=true".to_owned(),
     }
+}
+
+/// Ends a runner that lives by SIGKILL, and gives what it had said.
+fn killed(mut runner: Child) -> String {
+    runner.kill().expect("a living runner");
+    let mut said = String::new();
+    if let Some(mut stderr) = runner.stderr.take() {
+        let _ = stderr.read_to_string(&mut said);
+    }
+    runner.wait().expect("its end");
+    said
 }
 
 /// What the engine's own client says.

@@ -2,7 +2,7 @@
 //! `firedrill undo --target FILE` without one, by the labels.
 
 use super::{Containers, docker};
-use crate::support::{Firedrill, processes};
+use crate::support::Firedrill;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::path::PathBuf;
@@ -23,13 +23,7 @@ fn both_dead(containers: &Containers, firedrill: &Firedrill, steps: &str) -> Pat
     let mut running = || child.try_wait().expect("an own child").is_none();
     let held = firedrill.lines_reached("events.jsonl", "\"step_began\"", 3, &mut running);
     assert!(held.is_some(), "it ended before its hold");
-    let watchdogs: Vec<i32> = processes(firedrill.home())
-        .iter()
-        .filter(|line| line.contains("watchdog --run-folder"))
-        .filter_map(|line| line.split(' ').nth(1)?.parse().ok())
-        .collect();
-    assert_eq!(watchdogs.len(), 1, "{watchdogs:?}");
-    kill(Pid::from_raw(watchdogs[0]), Signal::SIGKILL).expect("the watchdog");
+    firedrill.kill_watchdog();
     child.kill().expect("a living runner");
     assert_eq!(firedrill.wait(child).code, None);
     run

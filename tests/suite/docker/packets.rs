@@ -1,9 +1,8 @@
 //! Packets that are lost between a node and others while it stays on its networks: from the store of the leader key
 //! alone, and one way alone; each seen from inside, and put back by the run itself or by the watchdog.
 
-use super::{Containers, docker};
+use super::{Containers, docker, killed};
 use firedrill::clock::Clock;
-use std::io::Read as _;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -106,7 +105,7 @@ fn when_the_runner_is_killed_the_watchdog_lets_packets_pass_again() {
          - cut: { node: standby, from: dcs, id: alone }\n  - hold: { for: 5m }\n",
     );
     let firedrill = &containers.firedrill;
-    let mut runner = firedrill.start(&["run", &path, "--yes", "--target", &containers.target]);
+    let runner = firedrill.start(&["run", &path, "--yes", "--target", &containers.target]);
     let clock = Clock::start();
     // Three members, and each of them for the node.
     while containers.entries().len() < 6 {
@@ -117,12 +116,7 @@ fn when_the_runner_is_killed_the_watchdog_lets_packets_pass_again() {
         );
         sleep(Duration::from_millis(200));
     }
-    runner.kill().expect("a living runner");
-    let mut said = String::new();
-    if let Some(mut stderr) = runner.stderr.take() {
-        let _ = stderr.read_to_string(&mut said);
-    }
-    runner.wait().expect("its end");
+    let said = killed(runner);
     let clock = Clock::start();
     while !containers.entries().is_empty() {
         assert!(

@@ -1,9 +1,8 @@
 //! A pair in which nobody fails over but firedrill: it promotes, never beside another primary, and the old primary
 //! comes back behind the new one.
 
-use super::{Containers, PLAIN, docker};
+use super::{Containers, PLAIN, docker, killed};
 use firedrill::clock::Clock;
-use std::io::Read as _;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -113,7 +112,7 @@ fn the_watchdog_has_the_old_primary_follow_without_a_password() {
         "{DEMANDS}steps:\n  - baseline: {{ for: 5s }}\n  - kill: {{ node: primary, id: gone }}\n  \
          - fail_over: {{ within: 60s }}\n  - hold: {{ for: 5m }}\n"
     ));
-    let mut runner = pair
+    let runner = pair
         .firedrill
         .start(&["run", &path, "--yes", "--target", &pair.target]);
     let clock = Clock::start();
@@ -124,12 +123,7 @@ fn the_watchdog_has_the_old_primary_follow_without_a_password() {
         new = writable(&pair);
     }
     assert_ne!(pair.as_found(), before, "the old primary is down");
-    runner.kill().expect("a living runner");
-    let mut said = String::new();
-    if let Some(mut stderr) = runner.stderr.take() {
-        let _ = stderr.read_to_string(&mut said);
-    }
-    runner.wait().expect("its end");
+    let said = killed(runner);
     let clock = Clock::start();
     // The lock, and what firedrill looks from, are made of the nodes' own image.
     let image = docker(&["inspect", "--format", "{{.Image}}", &pair.ids()[0]]);

@@ -2,8 +2,7 @@
 
 use super::{BUSY, FREEZE, fresh, send, start, step_began};
 use crate::support::{Firedrill, Turn, processes};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use std::path::Path;
 
 /// A run below `runs` whose primary is frozen, and that nobody is left to undo.
@@ -25,13 +24,7 @@ fn dead(firedrill: &Firedrill, runs: &Path) {
     let began = "\"step_began\"";
     let frozen = Firedrill::lines_reached_in(runs, "events.jsonl", began, 3, &mut running);
     assert!(frozen.is_some(), "it ended before the freeze");
-    let watchdogs: Vec<i32> = processes(firedrill.home())
-        .iter()
-        .filter(|line| line.contains("watchdog --run-folder"))
-        .filter_map(|line| line.split(' ').nth(1)?.parse().ok())
-        .collect();
-    assert_eq!(watchdogs.len(), 1, "{watchdogs:?}");
-    kill(Pid::from_raw(watchdogs[0]), Signal::SIGKILL).expect("the watchdog");
+    firedrill.kill_watchdog();
     send(&child, Signal::SIGKILL);
     assert_eq!(firedrill.wait(child).code, None);
     let alive = processes(firedrill.home());

@@ -1,6 +1,8 @@
 //! What a run may not leave behind.
 
 use super::Firedrill;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,6 +16,17 @@ impl Firedrill {
         let mut found: Vec<_> = folders(&runs);
         assert_eq!(found.len(), 1, "runs in {}: {found:?}", runs.display());
         found.remove(0)
+    }
+
+    /// Kills the watchdog of its only run.
+    pub fn kill_watchdog(&self) {
+        let watchdogs: Vec<i32> = processes(self.home())
+            .iter()
+            .filter(|line| line.contains("watchdog --run-folder"))
+            .filter_map(|line| line.split(' ').nth(1)?.parse().ok())
+            .collect();
+        assert_eq!(watchdogs.len(), 1, "{watchdogs:?}");
+        kill(Pid::from_raw(watchdogs[0]), Signal::SIGKILL).expect("the watchdog");
     }
 
     /// Waits until a file of the only run holds at least `lines` lines that contain `text`, polling fast

@@ -37,11 +37,7 @@ pub(super) async fn switch_over(
 ) -> Result<String, TargetError> {
     let failed = |why: String| TargetError::new("switch over", why);
     let seen = target.look().await;
-    let old = match seen.primaries().collect::<Vec<_>>()[..] {
-        [(name, _)] => target.node(name)?,
-        [] => return Err(failed("no node takes writes".to_owned())),
-        _ => return Err(failed("several nodes take writes".to_owned())),
-    };
+    let old = target.only_primary("switch over", &seen)?;
     let (old_name, id) = (old.facts.name.as_str(), old.facts.id.as_str());
     let new =
         match to {
