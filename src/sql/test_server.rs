@@ -1,7 +1,7 @@
 //! A throw-away PostgreSQL for the tests of this library; nothing else may use it.
 
 use super::{Address, Session};
-use crate::target::local::{Account, test_installation};
+use crate::target::local::{Account, release, test_installation};
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -130,6 +130,7 @@ impl TestServer {
             .arg("-D")
             .arg(folder.path().join("data"))
             .args(["-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"])
+            .args(["-c", "dynamic_shared_memory_type=mmap"])
             .arg("-c")
             .arg(format!("port={port}"))
             .arg("-c")
@@ -243,5 +244,7 @@ impl Drop for TestServer {
         // SIGQUIT is the immediate shutdown: the postmaster takes its children along.
         let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGQUIT);
         let _ = self.postmaster.wait();
+        // A test may have killed it before.
+        let _ = release(&self.folder.path().join("data"), account());
     }
 }

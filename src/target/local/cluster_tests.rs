@@ -253,6 +253,35 @@ async fn a_cluster_whose_runner_died_is_swept_frozen_nodes_too() {
     assert_eq!(target.power().unwrap().running("node-2").await.unwrap(), 0);
 }
 
+/// SIGKILL lets no server tidy up after itself, neither in a drill nor when the cluster is thrown away.
+#[tokio::test]
+async fn nothing_of_a_killed_server_stays_in_shared_memory() {
+    if !installed() {
+        return;
+    }
+    let target = start("memory", by_hand()).await;
+    let shown = ask(&target, "node-1", "SHOW dynamic_shared_memory_type").await;
+    assert_eq!(shown.rows[0][0].as_deref(), Some("mmap"));
+    let folder = target.cluster.folder.path().to_path_buf();
+    // Key and number of the segment, in the seventh line of the server's own file.
+    let held = |node: &str| -> Vec<String> {
+        let text = std::fs::read_to_string(folder.join(node).join("postmaster.pid")).unwrap();
+        let line = text.lines().nth(6).unwrap();
+        line.split_ascii_whitespace().map(str::to_owned).collect()
+    };
+    let segments: Vec<Vec<String>> = ["node-1", "node-2"].into_iter().map(held).collect();
+    let listed = |segment: &Vec<String>| {
+        let all = std::fs::read_to_string("/proc/sysvipc/shm").unwrap();
+        all.lines()
+            .any(|line| line.split_ascii_whitespace().take(2).eq(segment))
+    };
+    assert!(segments.iter().all(listed), "{segments:?}");
+    let power = target.power().unwrap();
+    power.power_off("node-2", PowerOff::Kill).await.unwrap();
+    target.close().await.unwrap();
+    assert!(!segments.iter().any(listed), "{segments:?}");
+}
+
 #[tokio::test]
 async fn a_dropped_target_cleans_up_after_itself() {
     if !installed() {

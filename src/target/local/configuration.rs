@@ -51,6 +51,8 @@ impl Configuration<'_> {
         set("cluster_name", &quoted(self.node));
         set("max_connections", &self.max_connections.to_string());
         set("shared_buffers", "64MB");
+        // Files of the data directory, which go with it: what a killed server leaves in /dev/shm stays there.
+        set("dynamic_shared_memory_type", "mmap");
         set("password_encryption", "'scram-sha-256'");
         // A crash must be survived, or a drill proves nothing.
         set("fsync", "on");

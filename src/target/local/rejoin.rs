@@ -7,6 +7,7 @@
 use super::cluster::{Cluster, streams};
 use super::evidence;
 use super::node::Node;
+use super::shared_memory;
 use crate::event::cluster::Standing;
 use crate::target::TargetError;
 use std::fs;
@@ -123,8 +124,7 @@ pub async fn lose_data(cluster: &Cluster, name: &str) -> Result<(), TargetError>
     let node = cluster.node(name)?;
     let _alone = node.operation.lock().await;
     cluster.kill(node).await?;
-    empty(cluster, node)
-        .map_err(|error| TargetError::new(format!("remove the data of {name}"), error))
+    empty(cluster, node, &format!("remove the data of {name}"))
 }
 
 /// Whether a node runs or has a database cluster to start from.
@@ -139,11 +139,16 @@ pub fn has_data(cluster: &Cluster, name: &str) -> Result<bool, TargetError> {
 }
 
 /// Leaves an empty data directory.
-fn empty(cluster: &Cluster, node: &Node) -> std::io::Result<()> {
-    if node.server.data().exists() {
-        fs::remove_dir_all(node.server.data())?;
-    }
-    cluster.folder.make_folder(node.name()).map(|_| ())
+fn empty(cluster: &Cluster, node: &Node, what: &str) -> Result<(), TargetError> {
+    let data = node.server.data();
+    shared_memory::release(data, &cluster.tools.account)?;
+    let emptied = match data.exists() {
+        true => fs::remove_dir_all(data),
+        false => Ok(()),
+    };
+    emptied
+        .and_then(|()| cluster.folder.make_folder(node.name()).map(|_| ()))
+        .map_err(|error| TargetError::new(what, error))
 }
 
 /// Rewinds and starts it. pg_rewind recovers a crashed server itself first (13 and newer).
@@ -171,7 +176,7 @@ async fn rewind(cluster: &Cluster, node: &Node, leader: &Node) -> Result<u32, Ta
 async fn clone_anew(cluster: &Cluster, node: &Node) -> Result<u32, TargetError> {
     let what = format!("clone {} anew", node.name());
     node.server.kill().await?;
-    empty(cluster, node).map_err(|error| TargetError::new(&what, error))?;
+    empty(cluster, node, &what)?;
     let source = cluster.upstream_conninfo(node);
     let args = [
         "--pgdata".as_ref(),
