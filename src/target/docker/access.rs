@@ -6,6 +6,7 @@
 
 use super::inside::Way;
 use crate::target::TargetError;
+use std::io::ErrorKind;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,7 +27,7 @@ impl Access {
     /// # Errors
     /// When the folder or a socket cannot be made.
     pub(super) fn open(run: &str, port: u16, ways: &[Arc<Way>]) -> Result<Self, TargetError> {
-        let folder = std::env::temp_dir().join(format!("firedrill-{run}-nodes"));
+        let folder = folder(run);
         let made = |path: &Path| {
             std::fs::DirBuilder::new()
                 .mode(0o700)
@@ -87,6 +88,26 @@ impl Drop for Access {
     }
 }
 
+/// Removes what a runner that was killed could not: the sockets of its run.
+///
+/// # Errors
+/// When they are there and cannot be removed.
+pub(super) fn sweep(run: &str) -> Result<(), TargetError> {
+    let folder = folder(run);
+    match std::fs::remove_dir_all(&folder) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(TargetError::new(
+            format!("remove the folder {}", folder.display()),
+            error,
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Where the sockets of a run are. Not in the run's folder: a socket's path has at most 107 bytes.
+fn folder(run: &str) -> PathBuf {
+    std::env::temp_dir().join(format!("firedrill-{run}-nodes"))
+}
+
 /// Carries a client into the node, for as long as there is a way.
 async fn carry(client: UnixStream, way: &Way, port: u16) {
     let Some(tunnel) = way.tunnel() else { return };
@@ -112,5 +133,18 @@ mod tests {
         assert_eq!(said, b"");
         drop(access);
         assert!(!path.exists());
+    }
+
+    #[tokio::test]
+    async fn what_a_killed_runner_left_is_swept_by_the_name_of_its_run() {
+        let run = format!("test-killed-{}", std::process::id());
+        let access = Access::open(&run, 5432, &[Arc::default()]).unwrap();
+        let left = folder(&run);
+        // As SIGKILL would: nobody tidies up.
+        std::mem::forget(access);
+        assert!(left.exists());
+        sweep(&run).unwrap();
+        assert!(!left.exists());
+        sweep(&run).unwrap();
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! What faults and recovery ask of it is in `power.rs`, `processes.rs`, `network.rs`, `packets.rs` and `recovery.rs`.
 
-use super::access::Access;
+use super::access::{self, Access};
 use super::addresses::Addresses;
 use super::client::{Container, Engine, EngineError};
 use super::facts::{Facts, NodeFacts};
@@ -318,7 +318,10 @@ impl DockerTarget {
         self.hands.close();
         match self.visitors.lock().await.take() {
             Some(mut visitors) => visitors.close().await?,
-            None => inside::sweep(&self.engine, &self.run).await?,
+            None => {
+                inside::sweep(&self.engine, &self.run).await?;
+                access::sweep(&self.run)?;
+            }
         }
         let given = lock::give_back(&self.engine, &self.facts.lock, &self.run);
         match tokio::time::timeout(CLOSE, given).await {

@@ -4,7 +4,7 @@
 //! Two drills are tried; `FIREDRILL_TEST_ENTRIES` names others (`primary-cut-off,dcs-loss`), or `all` that are shipped and
 //! that this cluster can carry out, which takes more than an hour.
 
-use super::{Containers, docker};
+use super::{Containers, docker, sockets};
 use crate::support::Firedrill;
 use firedrill::clock::Clock;
 use firedrill::drill::shipped;
@@ -74,6 +74,10 @@ fn killed_after(containers: &Containers, drill: &str, entries: usize) -> bool {
         );
         std::thread::sleep(Duration::from_millis(250));
     }
+    assert!(
+        !sockets(&run).exists(),
+        "{drill}, killed after entry {entries}, left its sockets"
+    );
     containers.wait_until_whole();
     true
 }

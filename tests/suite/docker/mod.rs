@@ -16,6 +16,7 @@ mod refusals;
 use crate::support::{Finished, Firedrill};
 use firedrill::clock::Clock;
 use std::io::Read as _;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::sleep;
@@ -202,6 +203,12 @@ fn filter(target: &str) -> String {
         Some(name) => format!("label=com.docker.compose.project={name}"),
         None => "label=firedrill/drillable=true".to_owned(),
     }
+}
+
+/// Where a run's clients entered its nodes' networks; gone once the run is put back.
+fn sockets(run: &Path) -> PathBuf {
+    let run = run.file_name().expect("a run's folder").to_string_lossy();
+    std::env::temp_dir().join(format!("firedrill-{run}-nodes"))
 }
 
 /// Ends a runner that lives by SIGKILL, and gives what it had said.

@@ -1,7 +1,7 @@
 //! Runner and watchdog are both killed under a fault on containers: `firedrill undo` finishes by the journal, and
 //! `firedrill undo --target FILE` without one, by the labels.
 
-use super::{Containers, docker};
+use super::{Containers, docker, sockets};
 use crate::support::Firedrill;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -51,6 +51,7 @@ fn by_the_journal_and_by_the_labels_where_it_is_lost() {
         let before = containers.as_found();
         let run = both_dead(&containers, &firedrill, fault);
         assert_ne!(containers.as_found(), before, "{fault} did nothing");
+        assert!(sockets(&run).exists(), "{fault}: looked for elsewhere");
         // Another run is refused as long as that one is not undone.
         let lost = number % 2 == 0;
         let undone = match lost {
@@ -69,6 +70,7 @@ fn by_the_journal_and_by_the_labels_where_it_is_lost() {
         assert_eq!(containers.as_found(), before, "{fault}: {}", undone.stderr);
         let left = docker(&["ps", "--all", "--quiet", "--filter", "label=firedrill/run"]);
         assert_eq!(left, "", "{fault}: {}", undone.stderr);
+        assert!(!sockets(&run).exists(), "{fault}: {}", undone.stderr);
         let again = firedrill.run(&["undo", "--target", &containers.target]);
         assert_eq!(again.code, Some(0), "{}", again.stderr);
         assert!(again.stderr.contains("nothing to undo"), "{}", again.stderr);
