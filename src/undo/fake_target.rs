@@ -42,6 +42,8 @@ struct Node {
     cut_peers: bool,
     /// It lives and yet does not answer, for a reason that nobody knows.
     mute: bool,
+    /// How many looks it takes until the stack has made it follow whoever leads.
+    rewound_in: Option<u32>,
 }
 
 #[derive(Debug)]
@@ -90,6 +92,24 @@ impl State {
             && !from.cut_peers
             && node.timeline == from.timeline
     }
+    /// What the stack does by itself goes on.
+    fn go_on(&mut self) {
+        let Some(leader) = self.leader() else { return };
+        let timeline = self.nodes[leader].timeline;
+        for node in &mut self.nodes {
+            match node.rewound_in {
+                Some(0) => {
+                    node.rewound_in = None;
+                    node.mute = false;
+                    node.primary = false;
+                    node.follows = leader;
+                    node.timeline = timeline;
+                }
+                Some(looks) => node.rewound_in = Some(looks - 1),
+                None => {}
+            }
+        }
+    }
     fn count(&mut self) {
         let writers = self.nodes.iter().filter(|node| node.writes()).count();
         self.peak = self.peak.max(writers);
@@ -109,6 +129,7 @@ impl FakeTarget {
             cut_clients: false,
             cut_peers: false,
             mute: false,
+            rewound_in: None,
         };
         Self {
             state: Arc::new(Mutex::new(State {
@@ -147,6 +168,19 @@ impl FakeTarget {
     /// The node lives and does not answer.
     pub fn mute(&self, node: &str, mute: bool) {
         self.state().nodes[Self::at(node)].mute = mute;
+    }
+
+    /// Somebody else fails over here, and rejoins.
+    pub fn fails_over(&mut self) {
+        self.failover = Failover::Automatic;
+    }
+
+    /// The stack rewinds the node: it is silent, and after so many looks it streams.
+    pub fn rewinds(&self, node: &str, looks: u32) {
+        let mut state = self.state();
+        let node = &mut state.nodes[Self::at(node)];
+        node.mute = true;
+        node.rewound_in = Some(looks);
     }
 
     /// What was called since the last time, reading calls left out.
@@ -299,7 +333,9 @@ impl Target for FakeTarget {
 #[async_trait]
 impl Sight for FakeTarget {
     async fn see(&self, clock: Clock, _deadline: Duration) -> ClusterSeen {
-        let state = self.state();
+        let mut state = self.state();
+        state.go_on();
+        let state = state;
         let names = |at: usize| format!("node-{}", at + 1);
         let standing = |at: usize| {
             let node = &state.nodes[at];

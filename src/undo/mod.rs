@@ -21,6 +21,8 @@
 //! Nothing here decides whether a drill passed; what could not be undone is said and left to others.
 
 mod bounded;
+#[cfg(test)]
+mod by_itself_tests;
 pub mod by_label;
 #[cfg(test)]
 pub(crate) mod fake_target;

@@ -21,7 +21,7 @@ const ASK: Duration = Duration::from_secs(5);
 /// How long a standby that is up may take to stream before it is rejoined.
 const FOLLOW: Duration = Duration::from_secs(5);
 /// How long a stack may take to have a node follow that was let go before it is taken down for it.
-const BY_ITSELF: Duration = Duration::from_secs(40);
+pub(super) const BY_ITSELF: Duration = Duration::from_secs(40);
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(100);
 
