@@ -33,17 +33,50 @@ pub struct Session {
     /// Until the execution takes it over.
     journal: Option<JournalOwner>,
     watchdog: Option<Watchdog>,
-    /// Folder of a throw-away cluster; `None` where everything is in this process.
-    cluster: Option<PathBuf>,
-    /// Containers that were looked at and not taken yet.
-    #[cfg(feature = "docker")]
-    found: Option<Found>,
-    /// How containers were found, for giving back what a run that never began took of them.
-    #[cfg(feature = "docker")]
-    containers: Option<Facts>,
+    to_give_back: GiveBack,
     seed: u64,
     made: u32,
     target: Option<Arc<dyn Target>>,
+}
+
+/// What has to be given back when the execution never begins.
+enum GiveBack {
+    /// Everything is in this process.
+    Nothing,
+    /// The folder of a throw-away cluster.
+    Cluster(PathBuf),
+    /// Containers.
+    #[cfg(feature = "docker")]
+    Containers {
+        /// How they were found, by which even a taking that was cut off is given back.
+        facts: Box<Facts>,
+        /// What was looked at, until it is taken.
+        found: Option<Box<Found>>,
+    },
+}
+
+impl GiveBack {
+    /// Its name in the journal.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Nothing => "simulated cluster",
+            Self::Cluster(_) => "throw-away cluster",
+            #[cfg(feature = "docker")]
+            Self::Containers { .. } => "lock on the cluster",
+        }
+    }
+
+    async fn give_back(&self, run: &str) -> Result<String, TargetError> {
+        match self {
+            Self::Nothing => Ok("nothing was made".to_owned()),
+            Self::Cluster(folder) => crate::target::local::sweep(folder, run).await,
+            #[cfg(feature = "docker")]
+            Self::Containers { facts, .. } => {
+                let target = DockerTarget::again((**facts).clone(), run).await?;
+                target.close().await
+            }
+        }
+    }
 }
 
 /// Throw-away clusters whose runner and watchdog both died are removed before anything else; says what was.
@@ -117,71 +150,23 @@ impl Session {
 
     /// Nothing outlives this process, so there is nothing to watch over.
     fn open_simulated(folder: RunFolder, registry: &Registry, seed: u64) -> Result<Self, Failure> {
-        let opened = Opened::by_this_process(
-            &folder.run,
-            "simulated",
-            &format!("simulated:{}", folder.path.display()),
-            serde_json::json!({ "seed": seed }),
-            Clock::start(),
-        );
-        let what = "simulated cluster";
-        let (journal, made) = begin_journal(registry, &folder, &opened, what)?;
-        Ok(Self {
-            clock: Clock::of_runtime(),
-            started_at: folder.made_at.clone(),
-            folder,
-            registry: registry.clone(),
-            opened,
-            journal: Some(journal),
-            watchdog: None,
-            cluster: None,
-            #[cfg(feature = "docker")]
-            found: None,
-            #[cfg(feature = "docker")]
-            containers: None,
-            seed,
-            made,
-            target: None,
-        })
+        let identity = format!("simulated:{}", folder.path.display());
+        let facts = serde_json::json!({ "seed": seed });
+        let started = Clock::start();
+        let opened = Opened::by_this_process(&folder.run, "simulated", &identity, facts, started);
+        let clock = Clock::of_runtime();
+        let nothing = GiveBack::Nothing;
+        Self::hold(folder, registry, (opened, clock), seed, nothing, None)
     }
 
     fn open_local(folder: RunFolder, registry: &Registry, seed: u64) -> Result<Self, Failure> {
         let clock = Clock::start();
         let cluster = LocalTarget::plan_folder(&folder.run);
-        let opened = Opened::by_this_process(
-            &folder.run,
-            "local",
-            &identity(&cluster),
-            facts(&cluster),
-            clock,
-        );
-        let watchdog = watchdog::spawn(&folder.path)
-            .map_err(|error| Failure::target(format!("no watchdog, so no drill: {error}")))?;
-        let what = "throw-away cluster";
-        let (journal, made) = match begin_journal(registry, &folder, &opened, what) {
-            Ok(journaled) => journaled,
-            Err(failure) => {
-                watchdog.dismiss(DISMISSAL);
-                return Err(failure);
-            }
-        };
-        Ok(Self {
-            clock,
-            started_at: folder.made_at.clone(),
-            folder,
-            registry: registry.clone(),
-            opened,
-            journal: Some(journal),
-            watchdog: Some(watchdog),
-            cluster: Some(cluster),
-            #[cfg(feature = "docker")]
-            found: None,
-            #[cfg(feature = "docker")]
-            containers: None,
-            seed,
-            made,
-            target: None,
-        })
+        let (identity, facts) = (identity(&cluster), facts(&cluster));
+        let opened = Opened::by_this_process(&folder.run, "local", &identity, facts, clock);
+        let made = GiveBack::Cluster(cluster);
+        let watchdog = Some(watch_over(&folder)?);
+        Self::hold(folder, registry, (opened, clock), seed, made, watchdog)
     }
 
     /// Containers are looked at before anything is journaled: what they are is what the journal has to keep.
@@ -200,13 +185,30 @@ impl Session {
         let found = Found::look(candidates, settings).await?;
         let facts = serde_json::to_value(&found.facts).unwrap_or_default();
         let opened = Opened::by_this_process(&folder.run, "docker", &identity, facts, clock);
-        let watchdog = watchdog::spawn(&folder.path)
-            .map_err(|error| Failure::target(format!("no watchdog, so no drill: {error}")))?;
-        let what = "lock on the cluster";
+        let taken = GiveBack::Containers {
+            facts: Box::new(found.facts.clone()),
+            found: Some(Box::new(found)),
+        };
+        let watchdog = Some(watch_over(&folder)?);
+        Self::hold(folder, registry, (opened, clock), seed, taken, watchdog)
+    }
+
+    /// Opens the journal; without one the watchdog is sent away again.
+    fn hold(
+        folder: RunFolder,
+        registry: &Registry,
+        (opened, clock): (Opened, Clock),
+        seed: u64,
+        to_give_back: GiveBack,
+        watchdog: Option<Watchdog>,
+    ) -> Result<Self, Failure> {
+        let what = to_give_back.name();
         let (journal, made) = match begin_journal(registry, &folder, &opened, what) {
             Ok(journaled) => journaled,
             Err(failure) => {
-                watchdog.dismiss(DISMISSAL);
+                if let Some(watchdog) = watchdog {
+                    watchdog.dismiss(DISMISSAL);
+                }
                 return Err(failure);
             }
         };
@@ -217,10 +219,8 @@ impl Session {
             registry: registry.clone(),
             opened,
             journal: Some(journal),
-            watchdog: Some(watchdog),
-            cluster: None,
-            containers: Some(found.facts.clone()),
-            found: Some(found),
+            watchdog,
+            to_give_back,
             seed,
             made,
             target: None,
@@ -267,10 +267,13 @@ impl Session {
             }
             #[cfg(feature = "docker")]
             Settings::Docker(settings) => {
-                let found = self.found.take();
+                let GiveBack::Containers { found, .. } = &mut self.to_give_back else {
+                    return Err(Failure::target("no containers were looked for"));
+                };
+                let found = found.take();
                 let found =
                     found.ok_or_else(|| Failure::target("the containers are taken already"))?;
-                Arc::new(DockerTarget::take(found, settings, run, clock).await?)
+                Arc::new(DockerTarget::take(*found, settings, run, clock).await?)
             }
             Settings::Simulated(settings) => {
                 Arc::new(SimulatedTarget::start(settings, run, self.seed, clock).await?)
@@ -290,10 +293,9 @@ impl Session {
     /// # Errors
     /// What is left, in one line.
     pub async fn abandon(mut self) -> Result<(), String> {
-        let removed = match (self.target.take(), &self.cluster) {
-            (Some(target), _) => target.close().await,
-            (None, Some(cluster)) => crate::target::local::sweep(cluster, &self.folder.run).await,
-            (None, None) => self.give_back().await,
+        let removed = match self.target.take() {
+            Some(target) => target.close().await,
+            None => self.to_give_back.give_back(&self.folder.run).await,
         };
         let mut journal = match self.journal.take() {
             Some(journal) => journal,
@@ -322,23 +324,6 @@ impl Session {
             let _ = std::fs::remove_dir_all(&self.folder.path);
         }
         Ok(())
-    }
-
-    /// Gives back what was taken of containers, where the taking itself was cut off.
-    #[cfg(feature = "docker")]
-    async fn give_back(&self) -> Result<String, TargetError> {
-        match &self.containers {
-            Some(facts) => {
-                let target = DockerTarget::again(facts.clone(), &self.folder.run).await?;
-                target.close().await
-            }
-            None => Ok("nothing was made".to_owned()),
-        }
-    }
-
-    #[cfg(not(feature = "docker"))]
-    async fn give_back(&self) -> Result<String, TargetError> {
-        Ok("nothing was made".to_owned())
     }
 
     /// Ends the session of a run whose execution has ended; says whether its journal is closed.
@@ -386,6 +371,12 @@ fn refuse_unfinished(registry: &Registry, identity: &str) -> Result<(), Failure>
             crate::undo::open_runs::Lock::Free => in_the_way(&open.run, "its runner is gone"),
         }),
     }
+}
+
+/// Starts the process that undoes if this one is killed.
+fn watch_over(folder: &RunFolder) -> Result<Watchdog, Failure> {
+    watchdog::spawn(&folder.path)
+        .map_err(|error| Failure::target(format!("no watchdog, so no drill: {error}")))
 }
 
 /// Opens the journal and writes down that a cluster is about to be made.
