@@ -1,5 +1,7 @@
 //! `firedrill doctor`.
 
+#[cfg(feature = "docker")]
+mod containers;
 mod finding;
 mod folders;
 mod machine;
@@ -18,8 +20,8 @@ use finding::{Finding, Level};
 
 /// Look at this machine: can a local drill run here?
 ///
-/// Each line is ok, warn or fail, with what to do. Nothing is installed, downloaded or changed. Exit code 5
-/// when a local drill cannot run.
+/// Each line is ok, warn or fail, with what to do. Nothing is installed, downloaded or changed. Without a container
+/// engine only drills on containers cannot run, which is a warning. Exit code 5 when a local drill cannot run.
 #[derive(Args, Debug)]
 pub struct DoctorArgs {
     #[command(flatten)]
@@ -82,5 +84,7 @@ fn look(args: &DoctorArgs) -> Vec<Finding> {
     }
     findings.push(machine::disk(&temporary));
     findings.push(machine::ports());
+    #[cfg(feature = "docker")]
+    findings.push(containers::engine());
     findings
 }

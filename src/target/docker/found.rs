@@ -10,10 +10,13 @@ use super::settings::DockerSettings;
 use super::stack::{Stack, StackKind};
 use crate::drill::docker_file::NodesFile;
 use crate::target::{Part, TargetError};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use std::sync::Arc;
 
 /// The label by which a container says that drills may break it.
 pub(super) const DRILLABLE: &str = "firedrill/drillable";
+/// How many containers are looked at together.
+const AT_ONCE: usize = 16;
 /// Compose's own labels.
 const PROJECT: &str = "com.docker.compose.project";
 const SERVICE: &str = "com.docker.compose.service";
@@ -62,16 +65,7 @@ impl Candidates {
         nodes: &NodesFile,
         beside: &[(Part, NodesFile)],
     ) -> Result<Self, TargetError> {
-        let place = place::find(engine, &Surroundings::of_process())
-            .map_err(|why| TargetError::new("find the container engine", why))?;
-        let engine = Engine::connect(&place).await?;
-        if engine.rootless {
-            return Err(refused(format!(
-                "{} runs rootless, so that no container's address can be reached from outside; a drill could \
-                 neither ask a node nor prove a cut: use an engine that runs as root",
-                engine.version
-            )));
-        }
+        let (place, engine) = reach(engine).await?;
         let containers = candidates(&engine, nodes, "nodes").await?;
         let mut parts = Vec::new();
         for (part, file) in beside {
@@ -101,6 +95,40 @@ impl Candidates {
         let lock = lock::name(&self.identity());
         lock::left_behind(&self.engine, &lock).await
     }
+}
+
+/// The engine that a target file would use here which names none, with what may be drilled on it, in one line.
+///
+/// # Errors
+/// When there is none, or it cannot be used; the text says what to do.
+pub async fn engine_here() -> Result<String, TargetError> {
+    let (place, engine) = reach(None).await?;
+    let drillable = engine.labelled(&[format!("{DRILLABLE}=true")]).await;
+    let drillable = drillable.map_err(|error| refused(error.to_string()))?;
+    Ok(format!(
+        "{} at {place}; {} carry the label {DRILLABLE}",
+        engine.version,
+        match drillable.len() {
+            0 => "no containers".to_owned(),
+            1 => "1 container".to_owned(),
+            many => format!("{many} containers"),
+        }
+    ))
+}
+
+/// The engine that is named, else the one that `docker` would talk to here, where it can be drilled on at all.
+async fn reach(named: Option<&str>) -> Result<(Place, Engine), TargetError> {
+    let place = place::find(named, &Surroundings::of_process())
+        .map_err(|why| TargetError::new("find the container engine", why))?;
+    let engine = Engine::connect(&place).await?;
+    if engine.rootless {
+        return Err(refused(format!(
+            "{} runs rootless, so that no container's address can be reached from outside; a drill could \
+             neither ask a node nor prove a cut: use an engine that runs as root",
+            engine.version
+        )));
+    }
+    Ok((place, engine))
 }
 
 /// A cluster that cannot be drilled as it is.
@@ -238,14 +266,13 @@ async fn candidates(
             .labelled(&labels)
             .await
             .map_err(|error| refused(error.to_string()))?;
-        for id in ids {
-            containers.push(
-                engine
-                    .inspect(&id)
-                    .await
-                    .map_err(|error| refused(error.to_string()))?,
-            );
-        }
+        // Some at a time, so that a hundred of them are not waited for one by one.
+        let looked = stream::iter(ids).map(|id| async move { engine.inspect(&id).await });
+        containers = looked
+            .buffered(AT_ONCE)
+            .try_collect()
+            .await
+            .map_err(|error| refused(error.to_string()))?;
         format!("the label {}", labels.join(" and "))
     };
     let declared = match nodes.names.len() {

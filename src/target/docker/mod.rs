@@ -58,7 +58,7 @@ mod watcher;
 
 pub use docker_target::DockerTarget;
 pub use facts::Facts;
-pub use found::{Candidates, Found};
+pub use found::{Candidates, Found, engine_here};
 pub use lock::{LeftBehind, Owner};
 pub use routing::HaproxyAt;
 pub use settings::{As, DockerSettings, PatroniAt};

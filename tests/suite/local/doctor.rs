@@ -79,3 +79,14 @@ fn runs_as_root() -> bool {
     let file = tempfile::tempfile().expect("a temporary file");
     std::os::unix::fs::MetadataExt::uid(&file.metadata().expect("its owner")) == 0
 }
+
+#[test]
+fn a_missing_engine_is_a_warning_with_a_next_step_and_a_local_drill_runs_without_one() {
+    let there = Firedrill::new();
+    let missing = there.env("DOCKER_HOST", "unix:///nonexistent/docker.sock");
+    let run = missing.run(&["doctor"]);
+    let said = run.stdout.split("containers").nth(1).expect("a finding");
+    assert!(run.stdout.contains("warn  containers"), "{}", run.stdout);
+    assert!(said.contains("start the engine"), "{}", run.stdout);
+    assert!(said.contains("next: "), "{}", run.stdout);
+}
