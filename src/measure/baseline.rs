@@ -133,6 +133,10 @@ pub fn unfit(run: &Gathered) -> Option<Unfit> {
     if let Some(why) = void.first() {
         return Some(Unfit::for_good(why.clone()));
     }
+    // However quick it was: from here on it is another cluster than the one that the drill was planned for.
+    if let Some(taken_over) = run.taken_over(window.0, window.1) {
+        return Some(Unfit::for_good(format!("{taken_over}, before any fault")));
+    }
     let mut acknowledged = 0;
     for timeline in run.channels.values() {
         if !run.is_judged(timeline.kind()) {

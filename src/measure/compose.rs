@@ -83,13 +83,17 @@ fn facts(run: &Gathered, found: &BTreeMap<String, OnChannel>) -> Facts {
             early.raw.known_bad.as_ms() / 1000.0
         ))
     });
+    let taken_over = baseline::window(run).and_then(|(began, _)| {
+        let taken_over = run.taken_over(began, disturbed?)?;
+        Some(format!("{taken_over}, before the first fault"))
+    });
     let objectives: Vec<ObjectiveRecord> = run
         .plan()
         .map_or(Vec::new(), |plan| plan.objectives.clone());
     Facts {
         objectives,
         planned: run.plan().is_some(),
-        outage_before_fault: too_early.collect(),
+        gone_wrong_before_fault: too_early.chain(taken_over).collect(),
         baseline_unfit: run.baseline_unfit.clone(),
         broken_batches: run.broken_batches,
         load_missing: run

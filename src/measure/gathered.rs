@@ -79,6 +79,25 @@ impl Round {
     }
 }
 
+/// One node took over from another that nobody had touched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TakenOver {
+    /// Who led.
+    pub from: String,
+    /// Who leads.
+    pub by: String,
+    /// When that was seen.
+    pub seen: Stamp,
+}
+
+impl std::fmt::Display for TakenOver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { from, by, seen } = self;
+        let at = seen.as_ms() / 1000.0;
+        write!(f, "{by} had taken over from {from} by {at:.1} s")
+    }
+}
+
 /// One load, as its clients told of it.
 #[derive(Clone, Debug)]
 pub struct LoadTimes {
@@ -313,6 +332,29 @@ impl Gathered {
     pub fn leader(&self) -> Option<(String, u32)> {
         let mut newest_first = self.rounds.iter().rev();
         newest_first.find_map(|round| round.leader().cloned())
+    }
+
+    /// Who led at first and who took over from it, where the rounds between two moments saw that.
+    #[must_use]
+    pub fn taken_over(&self, from: Stamp, until: Stamp) -> Option<TakenOver> {
+        let between = |round: &&Round| round.asked >= from && round.at <= until;
+        let mut led: Option<&String> = None;
+        for round in self.rounds.iter().filter(between) {
+            let Some((leader, _)) = round.leader() else {
+                continue;
+            };
+            match led {
+                Some(first) if first != leader => {
+                    return Some(TakenOver {
+                        from: first.clone(),
+                        by: leader.clone(),
+                        seen: round.at,
+                    });
+                }
+                _ => led = Some(leader),
+            }
+        }
+        None
     }
 
     /// Whether outages are looked for on such a channel: node channels have none, and the witness

@@ -17,8 +17,8 @@ pub struct Facts {
     pub objectives: Vec<ObjectiveRecord>,
     /// A plan was there: a log without one has nothing to judge.
     pub planned: bool,
-    /// Outages that began before the first fault, in words.
-    pub outage_before_fault: Vec<String>,
+    /// Outages and changes of the leader before the first fault, in words.
+    pub gone_wrong_before_fault: Vec<String>,
     /// Why the baseline refused the drill.
     pub baseline_unfit: Option<String>,
     /// How the load beside the probes ended by itself before the first fault, where it did.

@@ -115,7 +115,7 @@ pub fn invalid(result: &RunResult, facts: &Facts) -> Vec<String> {
             "the load beside the probes was gone before the first fault: {how}"
         ));
     }
-    why.extend(facts.outage_before_fault.iter().cloned());
+    why.extend(facts.gone_wrong_before_fault.iter().cloned());
     why.extend(result.observer.why.iter().cloned());
     let ledger = &result.ledger;
     if ledger.unexpected > 0 {

@@ -19,6 +19,17 @@ fn a_proven_loss_stays_proven_when_the_observer_was_disturbed() {
 }
 
 #[test]
+fn a_failover_that_nobody_asked_for_before_the_fault_makes_the_run_invalid() {
+    let result = finished(crash().round(2_000, &[("node-2", 1)], Some("node-1")));
+    assert_eq!(result.verdict, Verdict::Invalid);
+    let why = "node-1 had taken over from node-2 by 5.0 s, before the first fault";
+    assert_eq!(result.reasons, [why]);
+    // The node that was hit led all the time.
+    let same = finished(crash().round(2_000, &[("node-1", 1)], Some("node-2")));
+    assert_eq!(same.verdict, Verdict::Pass);
+}
+
+#[test]
 fn an_expected_loss_is_met_only_alone() {
     let mut story = crash();
     story.plan.expect_fail = Some("lost_commits".to_owned());
