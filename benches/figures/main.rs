@@ -13,6 +13,8 @@
 )]
 
 mod audit;
+#[cfg(feature = "docker")]
+mod containers;
 mod day;
 mod ledger;
 mod machine;
@@ -29,13 +31,15 @@ use std::process::{Command, Stdio};
 /// A name on the command line, and what it measures.
 type Section = (&'static str, fn() -> Vec<Row>);
 
-const SECTIONS: [Section; 6] = [
+const SECTIONS: &[Section] = &[
     ("prober", prober::measure),
     ("ledger", ledger::measure),
     ("audit", audit::measure),
     ("startup", startup::measure),
     ("report", report::measure),
     ("plan", plan::measure),
+    #[cfg(feature = "docker")]
+    ("containers", containers::measure),
 ];
 
 fn main() {
@@ -54,7 +58,7 @@ fn main() {
     }
     let mut rows = Vec::new();
     for (name, _) in SECTIONS {
-        if !named.is_empty() && !named.contains(&name) {
+        if !named.is_empty() && !named.contains(name) {
             continue;
         }
         eprintln!("measuring {name} …");

@@ -7,6 +7,7 @@
 
 mod every_entry;
 mod faults;
+mod interference;
 mod killed_runner;
 mod nobody_left;
 mod packets;
