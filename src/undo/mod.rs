@@ -23,6 +23,8 @@
 mod bounded;
 pub mod by_label;
 #[cfg(test)]
+mod fake_pressure;
+#[cfg(test)]
 pub(crate) mod fake_target;
 pub mod guard;
 #[cfg(test)]
