@@ -45,7 +45,7 @@ impl FillDisk {
             None => "until nothing is free".to_owned(),
         };
         let at_most = self.at_most;
-        format!("fill the disk of {node}'s data {left}: one file of at most {at_most}")
+        format!("fill the disk under the data of {node} {left}: one file of at most {at_most}")
     }
 
     fn undo_in_words(node: &str) -> String {
@@ -94,11 +94,11 @@ mod tests {
         };
         assert_eq!(
             fill(None).describe("node-1"),
-            "fill the disk of node-1's data until nothing is free: one file of at most 2GiB"
+            "fill the disk under the data of node-1 until nothing is free: one file of at most 2GiB"
         );
         assert_eq!(
             fill(Some("64MiB".parse().unwrap())).describe("node-1"),
-            "fill the disk of node-1's data until 64MiB is free: one file of at most 2GiB"
+            "fill the disk under the data of node-1 until 64MiB is free: one file of at most 2GiB"
         );
     }
 }

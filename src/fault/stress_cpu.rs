@@ -49,11 +49,11 @@ impl StressCpu {
 
     fn in_words(&self, node: &str) -> String {
         let workers = match self.workers {
-            None => "one process for each of its CPUs".to_owned(),
+            None => "as many processes as it has CPUs".to_owned(),
             Some(workers) if workers.get() == 1 => "one process".to_owned(),
             Some(workers) => format!("{workers} processes"),
         };
-        format!("take CPU time from {node}: {workers} beside its server do nothing but count")
+        format!("take CPU time from {node}: {workers} beside its server, without a pause")
     }
 
     fn undo_in_words(node: &str) -> String {
@@ -103,11 +103,11 @@ mod tests {
     fn what_presses_is_said() {
         assert_eq!(
             stress(None).describe("node-1"),
-            "take CPU time from node-1: one process for each of its CPUs beside its server do nothing but count"
+            "take CPU time from node-1: as many processes as it has CPUs beside its server, without a pause"
         );
         assert_eq!(
             stress(NonZeroU32::new(3)).describe("node-1"),
-            "take CPU time from node-1: 3 processes beside its server do nothing but count"
+            "take CPU time from node-1: 3 processes beside its server, without a pause"
         );
     }
 

@@ -50,11 +50,11 @@ impl StressIo {
 
     fn in_words(&self, node: &str) -> String {
         let workers = match self.workers {
-            None => "one process for each of its CPUs".to_owned(),
+            None => "as many processes as it has CPUs".to_owned(),
             Some(workers) if workers.get() == 1 => "one process".to_owned(),
             Some(workers) => format!("{workers} processes"),
         };
-        format!("write to the disk of {node}'s data: {workers}, 64 MiB each, over and over")
+        format!("write to the disk under the data of {node}: {workers}, 64 MiB each, over and over")
     }
 
     fn undo_in_words(node: &str) -> String {
@@ -101,7 +101,7 @@ mod tests {
         };
         assert_eq!(
             stress.describe("node-1"),
-            "write to the disk of node-1's data: one process, 64 MiB each, over and over"
+            "write to the disk under the data of node-1: one process, 64 MiB each, over and over"
         );
         assert_eq!(
             stress.describe_undo("node-1"),
