@@ -21,6 +21,9 @@ const OF_CONTAINERS: &[Capability] = &[
     Capability::LoseDcs,
     Capability::LoseRouter,
     Capability::LosePooler,
+    Capability::FillDisk,
+    Capability::StressCpu,
+    Capability::StressIo,
 ];
 
 fn facts() -> TargetFacts {

@@ -115,7 +115,7 @@ fn shown(f: &mut fmt::Formatter<'_>, amount: u64, units: &[(&str, u64)]) -> fmt:
 }
 
 macro_rules! written {
-    ($type:ident, $field:ident, $units:ident, $expected:literal, $pattern:literal) => {
+    ($type:ident, $field:ident, $units:ident, $expected:literal, $example:literal, $pattern:literal) => {
         impl FromStr for $type {
             type Err = String;
             fn from_str(text: &str) -> Result<Self, String> {
@@ -152,6 +152,7 @@ macro_rules! written {
                 json_schema!({
                     "type": "string",
                     "description": concat!("Such as ", $expected, "."),
+                    "examples": [$example],
                     "pattern": $pattern
                 })
             }
@@ -159,12 +160,13 @@ macro_rules! written {
     };
 }
 
-written!(Age, hours, AGES, "14d or 36h", "^[0-9]+ *(d|h)$");
+written!(Age, hours, AGES, "14d or 36h", "14d", "^[0-9]+ *(d|h)$");
 written!(
     Size,
     bytes,
     SIZES,
     "1GiB, 500MiB or 64KiB",
+    "1GiB",
     "^[0-9]+ *(GiB|MiB|KiB)$"
 );
 

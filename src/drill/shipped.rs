@@ -48,6 +48,8 @@ shipped![
     "dcs-loss",
     "router-loss",
     "pooler-loss",
+    "disk-full",
+    "noisy-neighbour",
 ];
 
 /// The shipped drill of a name.

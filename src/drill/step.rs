@@ -282,6 +282,12 @@ steps! {
     PauseReplay(fault::pause_replay::PauseReplay): "pause_replay", fault;
     /// A standby loses its data and is made anew.
     LoseData(fault::lose_data::LoseData): "lose_data", fault;
+    /// The disk of a node's data is full.
+    FillDisk(fault::fill_disk::FillDisk): "fill_disk", fault;
+    /// Processes beside a node's server take its CPU time.
+    StressCpu(fault::stress_cpu::StressCpu): "stress_cpu", fault;
+    /// Processes beside a node's server write to its disk.
+    StressIo(fault::stress_io::StressIo): "stress_io", fault;
     /// Waits for service on a newer timeline.
     FailOver(FailOver): "fail_over", step;
     /// Makes a standby the primary without a loss.

@@ -25,6 +25,7 @@ use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Everything that an execution takes over.
 pub struct Execution {
@@ -114,6 +115,7 @@ async fn go_through(execution: Execution, log: LogWriter) -> Executed {
     };
     let dispatching = tokio::spawn(dispatcher.run(events));
     let seed = began.seed;
+    let longest = Duration::from_millis(began.plan.longest_ms);
     let required = Requirements::of(&began.plan.require);
     emitter.emit(clock.now(), Event::RunBegan(Box::new(began)));
     target.tell(emitter.clone());
@@ -131,6 +133,7 @@ async fn go_through(execution: Execution, log: LogWriter) -> Executed {
         undoing: Arc::new(tokio::sync::Mutex::new(undoing)),
         returning: Returning::default(),
         seed,
+        longest,
         required,
         hits: BTreeMap::new(),
         flushed: Flushed::default(),

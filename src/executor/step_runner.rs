@@ -48,6 +48,8 @@ pub(super) struct StepRunner {
     /// The run's folder.
     pub(super) folder: PathBuf,
     pub(super) seed: u64,
+    /// The longest that the plan can take.
+    pub(super) longest: Duration,
     /// What must hold before each fault.
     pub(super) required: Requirements,
     /// Which node each step hit, or was primary before the switch-over.
@@ -307,7 +309,11 @@ impl StepRunner {
 
     /// What the words of a step stand for now.
     pub(super) fn binding(&self, step: &str, node: Option<(&str, &str)>) -> Binding {
-        Binding::of(self.target.as_ref(), step, node, &self.folder)
+        let longest = self.longest;
+        Binding {
+            longest,
+            ..Binding::of(self.target.as_ref(), step, node, &self.folder)
+        }
     }
 
     /// Injects the faults of all these steps at one moment. All their nodes are resolved before.

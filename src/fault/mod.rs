@@ -6,6 +6,7 @@
 
 pub mod command;
 pub mod cut;
+pub mod fill_disk;
 pub mod freeze;
 pub mod kill;
 pub mod kill_process;
@@ -15,9 +16,12 @@ mod lost_packets;
 pub mod pause_replay;
 pub mod power_off;
 mod powered_off;
+mod pressed;
 mod returns;
 pub mod sql;
 pub mod stop;
+pub mod stress_cpu;
+pub mod stress_io;
 pub mod template;
 
 pub use returns::Returns;
@@ -70,6 +74,9 @@ pub fn undo_from_journal(fault: &str, facts: &serde_json::Value) -> Option<Box<d
         "cut" => cut::from_facts(facts),
         "pause_replay" => pause_replay::from_facts(facts),
         "lose_data" => lose_data::from_facts(facts),
+        "fill_disk" => pressed::from_facts("fill_disk", facts),
+        "stress_cpu" => pressed::from_facts("stress_cpu", facts),
+        "stress_io" => pressed::from_facts("stress_io", facts),
         "sql" => sql::from_facts(facts),
         "command" => command::from_facts(facts),
         _ => None,
@@ -106,7 +113,7 @@ pub trait Fault: Send + Sync + std::fmt::Debug {
     fn takes_node(&self) -> bool {
         true
     }
-    /// The same with what its words stand for filled in, where it has any.
+    /// The same with what its words stand for filled in, where it has any, and with what it must know of the plan.
     ///
     /// # Errors
     /// When a word stands for nothing.
@@ -124,6 +131,13 @@ pub trait Fault: Send + Sync + std::fmt::Debug {
     /// How long its effect may take to show.
     fn limit(&self) -> Duration {
         Duration::from_secs(10)
+    }
+    /// Whether it can strike here at all, asked before the run begins wherever that can be told by then. Touches nothing.
+    ///
+    /// # Errors
+    /// Why not, and what to do.
+    async fn fits(&self, _target: &dyn Target) -> Result<(), TargetError> {
+        Ok(())
     }
     /// Resolves the facts that its undo needs, and touches nothing.
     ///

@@ -5,6 +5,7 @@
 use crate::target::Target;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The words that may stand between braces.
 pub const WORDS: [&str; 10] = [
@@ -31,6 +32,8 @@ pub struct Binding {
     pub directory: PathBuf,
     /// The step's id.
     pub step: String,
+    /// The longest that the drill can take; zero where no plan says.
+    pub longest: Duration,
 }
 
 impl Binding {
@@ -66,6 +69,7 @@ impl Binding {
             folder: folder.to_owned(),
             directory: std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),
             step: step.to_owned(),
+            longest: Duration::ZERO,
         }
     }
 

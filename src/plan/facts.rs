@@ -10,7 +10,13 @@ use crate::target::{Capability, Failover, Target, local, simulated};
 use std::time::Duration;
 
 /// Capabilities whose lack a target may be able to explain.
-const CAN_BE_EXPLAINED: [Capability; 2] = [Capability::CutDcs, Capability::CutOneWay];
+const CAN_BE_EXPLAINED: [Capability; 5] = [
+    Capability::CutDcs,
+    Capability::CutOneWay,
+    Capability::FillDisk,
+    Capability::StressCpu,
+    Capability::StressIo,
+];
 
 /// A target as a plan sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -150,6 +156,9 @@ impl TargetFacts {
             Capability::Commands,
             Capability::Machines,
             Capability::CutOneWay,
+            Capability::FillDisk,
+            Capability::StressCpu,
+            Capability::StressIo,
         ];
         let parts = docker.parts();
         capabilities.extend(parts.iter().map(|(part, _)| part.capability()));

@@ -1,7 +1,7 @@
 //! The outside world: what a drill can be pointed at.
 //!
 //! A target is a folder that passes the conformance suite. It offers groups of primitives ([`Power`],
-//! [`Processes`], [`Network`], [`Packets`]); faults are built from these, so that a new fault needs no change here
+//! [`Processes`], [`Network`], [`Packets`], [`Pressure`]); faults are built from these, so that a new fault needs no change here
 //! and a new target needs none in `fault/`.
 
 #[cfg(test)]
@@ -12,10 +12,12 @@ pub mod inside;
 pub mod local;
 mod packets;
 mod parts;
+mod pressure;
 pub mod simulated;
 
 pub use packets::{Direction, End, Losses, Others, Packets, Way};
 pub use parts::{Loss, Part, Parts};
+pub use pressure::{Pressed, Pressure, PressureSeen, Spot, Wanted, Weight};
 
 use crate::event::cluster::ClusterSeen;
 use crate::event::{Emitter, TargetRecord};
@@ -65,6 +67,12 @@ pub enum Capability {
     LoseRouter,
     /// Lose what keeps sessions for clients.
     LosePooler,
+    /// Fill the disk that a node's data lie on.
+    FillDisk,
+    /// Let processes beside a node's server take its CPU time.
+    StressCpu,
+    /// Let processes beside a node's server write to its disk.
+    StressIo,
 }
 
 /// Who promotes a standby when the primary is lost.
@@ -161,6 +169,10 @@ pub trait Target: Send + Sync {
     }
     /// What stands beside the nodes.
     fn parts(&self) -> Option<&dyn Parts> {
+        None
+    }
+    /// Pressing on a node.
+    fn pressure(&self) -> Option<&dyn Pressure> {
         None
     }
     /// Promote, switch over, rejoin.

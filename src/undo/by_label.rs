@@ -27,6 +27,8 @@ pub struct PutBack {
 /// Puts everything right that is not as it was found; `evidence` is where diverged data is saved.
 pub async fn put_back(target: &dyn Target, evidence: &Path) -> PutBack {
     let mut done = PutBack::default();
+    // Before anything else: no server starts on a full disk.
+    relieve(target, &mut done).await;
     // First: without its store an agent brings no node back.
     bring_parts_back(target, &mut done).await;
     // One may have to wait for another: for a leader to follow, or for an answer of who may lead.
@@ -66,6 +68,29 @@ pub async fn put_back(target: &dyn Target, evidence: &Path) -> PutBack {
         }
     }
     done
+}
+
+/// Ends what the run pressed on nodes with, which the target itself remembers.
+async fn relieve(target: &dyn Target, done: &mut PutBack) {
+    let Some(pressure) = target.pressure() else {
+        return;
+    };
+    let all = match pressure.all_pressed().await {
+        Ok(all) => all,
+        Err(error) => return done.missing.push(error.to_string()),
+    };
+    for pressed in all {
+        let node = &pressed.node;
+        let left = match pressure.relieve(&pressed).await {
+            Ok(()) => pressure.pressing_still(&pressed).await,
+            Err(error) => Err(error),
+        };
+        match left {
+            Ok(None) => done.back.push(format!("what pressed on {node} is gone")),
+            Ok(Some(what)) => done.missing.push(what),
+            Err(error) => done.missing.push(error.to_string()),
+        }
+    }
 }
 
 async fn bring_parts_back(target: &dyn Target, done: &mut PutBack) {
@@ -133,6 +158,7 @@ async fn put_right(target: &dyn Target, node: &str, evidence: &Path) -> Result<(
 mod tests {
     use super::*;
     use crate::fault::freeze::FreezeScope;
+    use crate::undo::fake_pressure::fill;
     use crate::undo::fake_target::FakeTarget;
     use crate::undo::guard_tests::{Bench, cut, freeze, kill};
 
@@ -160,6 +186,19 @@ mod tests {
         assert_eq!(done.missing, [""; 0]);
         assert_eq!(done.back.len(), 4, "{done:?}");
         assert_eq!(more_writers, 0);
+        assert!(bench.seen().await.is_whole());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_presses_on_a_node_is_ended_before_the_node_is_started() {
+        let mut bench = Bench::with_nodes(3);
+        bench.strike(&fill("node-2"), "a").await.unwrap();
+        bench.strike(&kill("node-2"), "b").await.unwrap();
+        bench.target.calls();
+        let (done, _) = after(&bench).await;
+        assert_eq!(done.missing, [""; 0]);
+        assert_eq!(done.back[0], "what pressed on node-2 is gone");
+        assert_eq!(bench.target.calls()[0], "Relieve node-2");
         assert!(bench.seen().await.is_whole());
     }
 

@@ -6,12 +6,14 @@ use crate::event::cluster::{ClusterSeen, NodeSeen, StandbySeen, Standing};
 use crate::event::{Emitter, TargetRecord};
 use crate::sql::Address;
 use crate::target::{
-    Capability, CutFrom, DivergedEvidence, Endpoint, Failover, Network, Power, PowerOff, ProcessId,
-    ProcessScope, ProcessSignal, ProcessState, Processes, Recovery, Sight, Target, TargetError,
+    Capability, CutFrom, DivergedEvidence, Endpoint, Failover, Network, Power, PowerOff, Pressed,
+    Pressure, ProcessId, ProcessScope, ProcessSignal, ProcessState, Processes, Recovery, Sight,
+    Target, TargetError,
 };
 use async_trait::async_trait;
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -61,6 +63,10 @@ struct State {
 pub struct FakeTarget {
     state: Arc<Mutex<State>>,
     failover: Failover,
+    /// What presses on its nodes (`fake_pressure.rs`).
+    pub(super) pressed: Arc<Mutex<Vec<Pressed>>>,
+    /// How often that was looked at.
+    pub(super) looked: Arc<AtomicU64>,
 }
 
 impl Node {
@@ -140,6 +146,8 @@ impl FakeTarget {
                 closed: false,
             })),
             failover: Failover::Promote,
+            pressed: Arc::default(),
+            looked: Arc::default(),
         }
     }
 
@@ -234,7 +242,7 @@ impl FakeTarget {
     }
 
     /// Notes a call and lets it go wrong where that was asked for; false: do nothing.
-    async fn call(&self, text: String) -> Result<bool, TargetError> {
+    pub(super) async fn call(&self, text: String) -> Result<bool, TargetError> {
         let how = {
             let mut state = self.state();
             state.calls.push(text.clone());
@@ -316,6 +324,9 @@ impl Target for FakeTarget {
         Some(self)
     }
     fn network(&self) -> Option<&dyn Network> {
+        Some(self)
+    }
+    fn pressure(&self) -> Option<&dyn Pressure> {
         Some(self)
     }
     fn recovery(&self) -> &dyn Recovery {

@@ -25,6 +25,8 @@ mod bounded;
 mod by_itself_tests;
 pub mod by_label;
 #[cfg(test)]
+mod fake_pressure;
+#[cfg(test)]
 pub(crate) mod fake_target;
 pub mod guard;
 #[cfg(test)]

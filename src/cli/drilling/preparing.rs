@@ -22,6 +22,7 @@ use crate::load::durability::Durability;
 use crate::load::retention::Retention;
 use crate::load::{LoadPlan, NodeAccess};
 use crate::measure::Measures;
+use crate::plan::step::Action;
 use crate::plan::{Refusal, TargetFacts, clients_on_nodes, compile, preview, workload};
 use crate::target::Target;
 use crate::target::local::Progress;
@@ -132,6 +133,12 @@ pub async fn prepare(
     if let Some(why) = Requirements::of(&plan.record.require).unmet(&fit.seen) {
         return Err(Failure::target(why)
             .hint("wait until it holds, or change `require` in the drill if it asks too much"));
+    }
+    for step in &plan.steps {
+        if let Action::Fault(fault) = &step.action {
+            let fits = fault.fits(target.as_ref()).await;
+            fits.map_err(|error| Failure::target(error.to_string()))?;
+        }
     }
     load.workload = plan.record.workload.clone();
     let mut seen = target.record();

@@ -176,9 +176,15 @@ fn one_kind_each(map: &mut Map<String, Value>) {
     map.insert("maxProperties".to_owned(), json!(1));
 }
 
-/// Lets a variable stand where a number, a boolean or one word of a list may.
+/// Lets a variable stand where a number, a boolean, one word of a list or a text of one form may.
 fn or_variable(map: &mut Map<String, Value>) {
     let variable = json!({ "type": "string", "pattern": VARIABLE });
+    if let Some(Value::String(pattern)) = map.get_mut("pattern")
+        && !pattern.contains(VARIABLE)
+    {
+        *pattern = format!("{pattern}|{VARIABLE}");
+        return;
+    }
     if let Some(Value::Array(words)) = map.get_mut("oneOf") {
         if words.iter().all(|word| word.get("const").is_some()) {
             words.push(variable);

@@ -132,5 +132,8 @@ pub(super) fn in_words(capability: Capability) -> &'static str {
         Capability::LoseDcs => "a store of the leader key that the target file names (dcs)",
         Capability::LoseRouter => "a router that the target file names (router)",
         Capability::LosePooler => "a pooler that the target file names (pooler)",
+        Capability::FillDisk => "disks of nodes' data that can be filled",
+        Capability::StressCpu => "a way to run processes that take a node's CPU time",
+        Capability::StressIo => "a way to run processes that write to a node's disk",
     }
 }

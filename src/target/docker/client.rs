@@ -4,6 +4,7 @@
 //! Every call has a limit of its own here: the client's is one for all, in whole seconds, and ends with the
 //! headers of an answer. Nothing here decides; what an engine says is handed on in plain records.
 
+mod beside;
 mod file;
 mod visitor;
 
@@ -390,7 +391,7 @@ impl Engine {
         within(limit, all).await
     }
 
-    /// Makes a container that is never started: its name is the lock.
+    /// Makes a container that is never started: its name is the lock, or says what else must be known later.
     ///
     /// # Errors
     /// The engine's; [`EngineError::is_conflict`] where somebody has it.

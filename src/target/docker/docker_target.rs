@@ -1,6 +1,7 @@
 //! A cluster in containers as a target. How it is taken is in `taking.rs`.
 //!
-//! What faults and recovery ask of it is in `power.rs`, `processes.rs`, `network.rs`, `packets.rs` and `recovery.rs`.
+//! What faults and recovery ask of it is in `power.rs`, `processes.rs`, `network.rs`, `packets.rs`, `pressure.rs` and
+//! `recovery.rs`.
 
 use super::access::{self, Access};
 use super::addresses::Addresses;
@@ -15,12 +16,13 @@ use crate::event::{Emitter, TargetRecord};
 use crate::sql::Address;
 use crate::target::local::emitter_slot::EmitterSlot;
 use crate::target::{
-    Capability, Endpoint, Failover, Network, Packets, Part, Parts, Power, Processes, Recovery,
-    Sight, Target, TargetError,
+    Capability, Endpoint, Failover, Network, Packets, Part, Parts, Power, Pressure, Processes,
+    Recovery, Sight, Target, TargetError,
 };
 use async_trait::async_trait;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 /// How long the lock may take to be given back.
@@ -46,6 +48,8 @@ pub struct DockerTarget {
     pub(super) visitors: tokio::sync::Mutex<Option<Visitors>>,
     pub(super) watching: Option<watcher::Watcher>,
     pub(super) routing: Option<Routing>,
+    /// How often something was to press on a node.
+    pub(super) marks: AtomicU32,
 }
 
 /// One node.
@@ -265,6 +269,10 @@ impl Target for DockerTarget {
     }
 
     fn packets(&self) -> Option<&dyn Packets> {
+        Some(self)
+    }
+
+    fn pressure(&self) -> Option<&dyn Pressure> {
         Some(self)
     }
 

@@ -1,8 +1,8 @@
 //! Containers of firedrill's own in the networks of others, with the static program that loses packets there, sends and
 //! listens (`inside/program/packets.rs`): line by line, one question and one answer.
 //!
-//! Who is only to send and to listen has no rights at all; who is to lose packets may change that one network. Both
-//! carry the run's label, by which they are swept, and end with their input. What was set in a network stays set.
+//! Who is only to send and to listen has no rights at all; who is to lose packets may change that one network; who is on
+//! volumes has no network and is the user that the server is (`inside/program/disk.rs`). All carry the run's label, by which they are swept, and end with their input. What was set in a network stays set.
 
 use super::client::{Engine, EngineError, Rights, Said, Told, Visitor};
 use super::docker_target::DockerTarget;
@@ -17,12 +17,10 @@ use tokio::time::timeout;
 
 /// The label of those that may change a network.
 const RIGHTS: &str = "firedrill/rights";
-/// What the program says first.
-const HELLO: &str = "firedrill-packets/1";
 /// How long one answer may take.
 const ANSWER: Duration = Duration::from_secs(5);
 
-/// A program in the network of one life of a container.
+/// A program in the network of one life of a container, or on its volumes.
 pub(super) struct Hand {
     /// The container whose network it is.
     place: String,
@@ -80,6 +78,11 @@ impl Hand {
         let what = || match rights {
             Rights::Network => format!("change the network of {name}"),
             Rights::Nobody => format!("listen in the network of {name}"),
+            Rights::Volumes(..) => format!("look at the disks of {name}"),
+        };
+        let (words, hello) = match rights {
+            Rights::Volumes(..) => (["disk"], "firedrill-disk/1"),
+            Rights::Network | Rights::Nobody => (["packets"], "firedrill-packets/1"),
         };
         let failed = |error: EngineError| TargetError::new(what(), error);
         let program = inside::program().ok_or_else(|| TargetError::new(what(), inside::MISSING))?;
@@ -90,7 +93,7 @@ impl Hand {
         if rights == Rights::Network {
             labels.insert(RIGHTS.to_owned(), "NET_ADMIN".to_owned());
         }
-        let visitor = engine.visit(place, image, (program, &["packets"]), rights, &labels);
+        let visitor = engine.visit(place, image, (program, &words), rights, &labels);
         let visitor = visitor.await.map_err(failed)?;
         let mut hand = Self {
             place: place.to_owned(),
@@ -99,8 +102,8 @@ impl Hand {
             from: BufReader::new(visitor.from),
             to: visitor.to,
         };
-        match hand.line().await {
-            Ok(line) if line == HELLO => Ok(hand),
+        match hand.line(ANSWER).await {
+            Ok(line) if line == hello => Ok(hand),
             Ok(line) => Err(TargetError::new(
                 what(),
                 format!("the program there speaks another version: {line}"),
@@ -109,13 +112,13 @@ impl Hand {
         }
     }
 
-    async fn line(&mut self) -> Result<String, String> {
+    async fn line(&mut self, limit: Duration) -> Result<String, String> {
         let mut line = String::new();
-        match timeout(ANSWER, self.from.read_line(&mut line)).await {
+        match timeout(limit, self.from.read_line(&mut line)).await {
             Ok(Ok(1..)) => Ok(line.trim_end().to_owned()),
             Ok(Ok(0)) => Err("the program there has ended".to_owned()),
             Ok(Err(error)) => Err(error.to_string()),
-            Err(_) => Err(format!("no answer in {} s", ANSWER.as_secs())),
+            Err(_) => Err(format!("no answer in {} s", limit.as_secs())),
         }
     }
 
@@ -124,6 +127,18 @@ impl Hand {
     /// # Errors
     /// The program's own, or that it does not answer.
     pub(super) async fn ask(&mut self, question: &str) -> Result<String, String> {
+        self.ask_within(question, ANSWER).await
+    }
+
+    /// The same, where the answer may take longer.
+    ///
+    /// # Errors
+    /// The program's own, or that it does not answer.
+    pub(super) async fn ask_within(
+        &mut self,
+        question: &str,
+        limit: Duration,
+    ) -> Result<String, String> {
         let line = format!("{question}\n");
         let told = async {
             self.to.write_all(line.as_bytes()).await?;
@@ -134,7 +149,7 @@ impl Hand {
             Ok(Err(error)) => return Err(error.to_string()),
             Err(_) => return Err("the program there does not listen".to_owned()),
         }
-        let answer = self.line().await?;
+        let answer = self.line(limit).await?;
         match answer.strip_prefix("error: ") {
             Some(why) => Err(why.to_owned()),
             None => Ok(answer),
@@ -183,6 +198,23 @@ impl DockerTarget {
         let life = (container.started_at.clone(), container.image.as_str());
         let opened = Hand::open(&self.engine, &self.run, (place, name), life, rights);
         opened.await.map(Some)
+    }
+
+    /// A hand on the volumes of a container, as this user, whether or not the container runs. It is not kept: as long as
+    /// it is there, so are those volumes.
+    ///
+    /// # Errors
+    /// When the engine lets nobody in.
+    pub(super) async fn hand_on_volumes(
+        &self,
+        node: &super::docker_target::Node,
+        user: (u32, u32),
+    ) -> Result<Hand, TargetError> {
+        let container = self.look_at(node).await?;
+        let (name, id) = (node.facts.name.as_str(), node.facts.id.as_str());
+        let life = (container.started_at.clone(), container.image.as_str());
+        let rights = Rights::Volumes(user.0, user.1);
+        Hand::open(&self.engine, &self.run, (id, name), life, rights).await
     }
 
     /// Keeps hands for whoever needs them next: all of them have answered.

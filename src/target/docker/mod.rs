@@ -9,13 +9,14 @@
 //! | facts.rs | how they were found, as the journal keeps it |
 //! | lock.rs | one drill at a time |
 //! | inside.rs | a container beside each node, in its network, through which it is asked |
-//! | hands.rs | containers that may change a network, or only send and listen there |
+//! | hands.rs | containers that may change a network, or only send and listen there, or are on a node's volumes |
 //! | sounding.rs | which ways packets pass |
 //! | access.rs | a socket for each node, which leads there |
 //! | addresses.rs | where the nodes are from outside |
 //! | taking.rs | the cluster taken for a run, or reached again |
 //! | docker_target.rs | the target that drills see |
-//! | power.rs, processes.rs, network.rs, packets.rs | what faults ask of it |
+//! | power.rs, processes.rs, network.rs, packets.rs, pressure.rs | what faults ask of it |
+//! | disk.rs, stress.rs | disks that can be filled, and processes beside a server |
 //! | parts.rs | what stands beside the nodes: the leader key's store, the router, the pooler |
 //! | dcs.rs | which containers hold the leader key |
 //! | sight.rs, recovery.rs | who leads and how service recovers, as far as the engine says or does it |
@@ -31,6 +32,7 @@ mod addresses;
 mod client;
 mod container;
 mod dcs;
+mod disk;
 mod docker_target;
 mod facts;
 #[cfg(test)]
@@ -46,6 +48,7 @@ mod patroni_stack;
 mod place;
 mod plain;
 mod power;
+mod pressure;
 mod processes;
 mod recovery;
 mod routing;
@@ -53,6 +56,7 @@ mod settings;
 mod sight;
 mod sounding;
 mod stack;
+mod stress;
 mod taking;
 mod watcher;
 

@@ -20,6 +20,7 @@ use crate::target::{
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 /// How long a node may take to answer one question.
@@ -124,6 +125,7 @@ impl DockerTarget {
             visitors: tokio::sync::Mutex::default(),
             watching: None,
             routing: None,
+            marks: AtomicU32::default(),
         }
     }
 
@@ -213,19 +215,23 @@ impl DockerTarget {
         if may_act {
             able.extend([Capability::Act, Capability::Statements]);
         }
-        let mut signals = true;
+        let mut shells = Vec::new();
         let mut restarts = true;
         let mut agents = true;
         for node in &self.nodes {
-            signals &= processes::can_signal(&self.engine, &node.facts.id).await;
+            if !processes::can_signal(&self.engine, &node.facts.id).await {
+                shells.push(node.facts.name.clone());
+            }
             let container = self.look_at(node).await?;
             restarts &= container.policy.restarts() && power::may_crash(&container);
             let agent = self.find(&node.facts.name, ProcessScope::Agent).await;
             agents &= agent.is_ok_and(|found| !found.is_empty());
         }
+        let signals = shells.is_empty();
         if signals {
             able.push(Capability::Processes);
         }
+        able.extend(self.pressures(&shells));
         if signals && agents {
             able.push(Capability::Agents);
         }
@@ -237,21 +243,40 @@ impl DockerTarget {
         Ok(able)
     }
 
+    /// How it can press on nodes, of which these have no shell; why it cannot is remembered.
+    fn pressures(&mut self, without_shell: &[String]) -> Vec<Capability> {
+        let all = [
+            Capability::FillDisk,
+            Capability::StressCpu,
+            Capability::StressIo,
+        ];
+        let why = match (without_shell, crate::target::inside::program()) {
+            ([], Some(_)) => return all.to_vec(),
+            ([], None) => crate::target::inside::MISSING.to_owned(),
+            (nodes, _) => format!(
+                "no shell that can signal was found in the container of {}: use an image that has sh",
+                nodes.join(" and ")
+            ),
+        };
+        self.lacks
+            .extend(all.map(|capability| (capability, why.clone())));
+        Vec::new()
+    }
+
     /// What it can do to single packets; why it cannot is remembered.
     async fn finer_cuts(&mut self) -> Vec<Capability> {
         if let Err(error) = self.may_lose_packets().await {
             let why = error.to_string();
-            self.lacks = vec![
-                (Capability::CutOneWay, why.clone()),
-                (Capability::CutDcs, why),
-            ];
+            let lacks = [Capability::CutOneWay, Capability::CutDcs];
+            self.lacks
+                .extend(lacks.map(|capability| (capability, why.clone())));
             return Vec::new();
         }
         let members = self.dcs_members().await;
         match members {
             Ok(_) => vec![Capability::CutOneWay, Capability::CutDcs],
             Err(error) => {
-                self.lacks = vec![(Capability::CutDcs, error.cause)];
+                self.lacks.push((Capability::CutDcs, error.cause));
                 vec![Capability::CutOneWay]
             }
         }

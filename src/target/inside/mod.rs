@@ -5,6 +5,7 @@
 //! |---|---|
 //! | program/ | what runs inside: a static program without dependencies, built by `build.rs`; no module of ours |
 //! | frames.rs | what the two ends say to each other, compiled into both |
+//! | mounts.rs | what is mounted where, read by the program |
 //! | netlink.rs | what the program says to the kernel, compiled into our tests as well |
 //! | tunnel.rs | the runner's end: carries a client's connection to a port inside |
 //!
@@ -14,6 +15,10 @@
 //! stream, which the baseline of such a channel has as well; how much that is was not measured yet.
 
 mod frames;
+#[cfg(test)]
+mod mounts;
+#[cfg(test)]
+mod mounts_tests;
 #[cfg(test)]
 mod netlink;
 #[cfg(test)]

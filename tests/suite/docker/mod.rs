@@ -12,6 +12,7 @@ mod killed_runner;
 mod nobody_left;
 mod packets;
 mod plain;
+mod pressure;
 mod refusals;
 
 use crate::support::{Finished, Firedrill};

@@ -29,7 +29,7 @@ impl Containers {
     }
 
     /// What runs of this test have made and not removed: their lock, and those that they let into networks.
-    fn of_runs(&self) -> String {
+    pub(super) fn of_runs(&self) -> String {
         let runs = self.firedrill.home().join("state/firedrill/runs");
         let runs = std::fs::read_dir(runs).into_iter().flatten().flatten();
         let ids = runs.map(|run| {

@@ -23,6 +23,8 @@ pub enum Rights {
     Nobody,
     /// Change that network (`CAP_NET_ADMIN`), and nothing else.
     Network,
+    /// No network at all, but the volumes of that container, as this user and this group.
+    Volumes(u32, u32),
 }
 
 /// A container of firedrill's own in the network of another one, with the program that it runs.
@@ -43,7 +45,7 @@ impl Visitor {
 }
 
 impl Engine {
-    /// Runs a program in the network of a container, in a container of its own that the engine removes as soon as it
+    /// Runs a program in the network of a container, or on its volumes, in a container of its own that the engine removes as soon as it
     /// has ended. It has no rights beyond these, and nothing of what it says is logged.
     ///
     /// # Errors
@@ -58,14 +60,19 @@ impl Engine {
     ) -> Result<Visitor, EngineError> {
         // A capability is of no use to any user but root, unless the program's file carries it.
         let (user, capabilities) = match rights {
-            Rights::Nobody => ("65534:65534", None),
-            Rights::Network => ("0:0", Some(vec!["NET_ADMIN".to_owned()])),
+            Rights::Nobody => ("65534:65534".to_owned(), None),
+            Rights::Network => ("0:0".to_owned(), Some(vec!["NET_ADMIN".to_owned()])),
+            Rights::Volumes(user, group) => (format!("{user}:{group}"), None),
+        };
+        let (network, volumes) = match rights {
+            Rights::Nobody | Rights::Network => (format!("container:{node}"), None),
+            Rights::Volumes(..) => ("none".to_owned(), Some(vec![node.to_owned()])),
         };
         let body = ContainerCreateBody {
             image: Some(image.to_owned()),
             entrypoint: Some(vec![format!("/{}", Visitor::PROGRAM)]),
             cmd: Some(words.iter().map(|&word| word.to_owned()).collect()),
-            user: Some(user.to_owned()),
+            user: Some(user),
             labels: Some(labels.clone().into_iter().collect()),
             open_stdin: Some(true),
             stdin_once: Some(true),
@@ -76,7 +83,8 @@ impl Engine {
                 ..HealthConfig::default()
             }),
             host_config: Some(HostConfig {
-                network_mode: Some(format!("container:{node}")),
+                network_mode: Some(network),
+                volumes_from: volumes,
                 auto_remove: Some(true),
                 cap_drop: Some(vec!["ALL".to_owned()]),
                 cap_add: capabilities,

@@ -1,6 +1,7 @@
 //! The program that runs inside a node's network and lets firedrill in: it connects to ports of loopback and
 //! passes bytes on, many connections over its standard input and output (`frames.rs`). Called as `packets` it loses
-//! packets on purpose and finds out whether they pass (`packets.rs`).
+//! packets on purpose and finds out whether they pass (`packets.rs`); called as `disk` it fills the disk that a node's data
+//! lie on, and has it back (`disk.rs`).
 //!
 //! It is built by `build.rs` as a static program of its own that uses the standard library alone, so that it runs
 //! in any Linux image, and is no module of firedrill. It knows nothing of PostgreSQL and sees no password that
@@ -11,10 +12,15 @@
 
 #[path = "../frames.rs"]
 mod frames;
+mod disk;
+mod lines;
+#[path = "../mounts.rs"]
+mod mounts;
 #[path = "../netlink.rs"]
 mod netlink;
 mod packets;
 mod socket;
+mod space;
 
 use frames::{HEAD, HELLO, Kind, LONGEST, head, read_head};
 use std::collections::HashMap;
@@ -43,9 +49,10 @@ impl Out {
 }
 
 fn main() {
-    if std::env::args().nth(1).as_deref() == Some("packets") {
-        packets::serve();
-        return;
+    match std::env::args().nth(1).as_deref() {
+        Some("packets") => return packets::serve(),
+        Some("disk") => return disk::serve(),
+        _ => {}
     }
     let out = Out(Arc::new(Mutex::new(std::io::stdout())));
     if !out.say(Kind::Hello, 0, HELLO) {

@@ -17,18 +17,16 @@
 //! from there are received as before. Entries outlive this program: they are the kernel's, and who set them drops them
 //! by another such program, because a cut that ends by itself may leave two primaries.
 
+use super::lines::{self, wrong};
 use super::netlink::{self, Entry, Route, Said};
 use super::socket;
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::{BufRead as _, Error, ErrorKind, Read as _, Write as _};
+use std::io::{Error, ErrorKind, Read as _, Write as _};
 use std::net::{Ipv4Addr, UdpSocket};
-use std::time::Duration;
 
 /// The first line that it says.
 const HELLO: &str = "firedrill-packets/1";
-/// After this it ends in any case; who still needs it starts another.
-const LONGEST: Duration = Duration::from_secs(1800);
 /// More than the kernel puts into one answer.
 const ANSWER: usize = 64 * 1024;
 /// Words are short.
@@ -45,32 +43,8 @@ struct Session {
 
 /// Answers until its input ends.
 pub fn serve() {
-    let end = std::thread::Builder::new().stack_size(64 * 1024);
-    let _ = end.spawn(|| {
-        std::thread::sleep(LONGEST);
-        std::process::exit(0);
-    });
     let mut session = Session::default();
-    if say(HELLO).is_err() {
-        return;
-    }
-    for line in std::io::stdin().lock().lines() {
-        let Ok(line) = line else {
-            return;
-        };
-        let answer = match session.answer(&line) {
-            Ok(answer) => answer,
-            Err(error) => format!("error: {error}"),
-        };
-        if say(&answer).is_err() {
-            return;
-        }
-    }
-}
-
-fn say(line: &str) -> std::io::Result<()> {
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{line}").and_then(|()| out.flush())
+    lines::serve(HELLO, |line| session.answer(line));
 }
 
 impl Session {
@@ -268,8 +242,4 @@ fn done(said: &[Said]) -> std::io::Result<()> {
         Some(error) => Err(Error::from_raw_os_error(error)),
         None => Ok(()),
     }
-}
-
-fn wrong(why: &str) -> Error {
-    Error::new(ErrorKind::InvalidInput, why.to_owned())
 }

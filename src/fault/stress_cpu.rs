@@ -1,0 +1,128 @@
+//! `stress_cpu`: processes beside a node's server take its CPU time.
+
+use super::Fault;
+use super::pressed::{EXPIRES, presses};
+use crate::role::NodeRef;
+use crate::target::{Pressed, Pressure, TargetError, Wanted, Weight};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// Between the two looks of which the second must see more than the first.
+const BETWEEN: Duration = Duration::from_millis(500);
+
+/// Processes beside a node's server take the CPU time that it may use.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StressCpu {
+    /// Name of the step, by which others refer to it.
+    #[serde(default)]
+    pub id: Option<String>,
+    /// The node that is hit.
+    pub node: NodeRef,
+    /// How many processes; without it one for each CPU that the node may use.
+    #[serde(default)]
+    pub workers: Option<NonZeroU32>,
+    /// The longest that the drill can take: after it each process ends by itself.
+    #[serde(skip)]
+    pub longest: Option<Duration>,
+}
+
+impl StressCpu {
+    fn wanted(&self) -> Wanted {
+        Wanted::Cpu {
+            workers: self.workers,
+            expires: self.longest.unwrap_or(EXPIRES),
+        }
+    }
+
+    fn within(&self, longest: Duration) -> Option<Arc<dyn Fault>> {
+        let longest = Some(longest).filter(|longest| !longest.is_zero());
+        Some(Arc::new(Self {
+            longest,
+            ..self.clone()
+        }))
+    }
+
+    fn in_words(&self, node: &str) -> String {
+        let workers = match self.workers {
+            None => "as many processes as it has CPUs".to_owned(),
+            Some(workers) if workers.get() == 1 => "one process".to_owned(),
+            Some(workers) => format!("{workers} processes"),
+        };
+        format!("take CPU time from {node}: {workers} beside its server, without a pause")
+    }
+
+    fn undo_in_words(node: &str) -> String {
+        format!("end those processes on {node}, and no others")
+    }
+
+    async fn proof(
+        pressure: &dyn Pressure,
+        pressed: &Pressed,
+    ) -> Result<Option<String>, TargetError> {
+        let Weight::Cpu { workers, .. } = pressed.weight else {
+            return Ok(None);
+        };
+        let begun = Instant::now();
+        let first = pressure.pressing(pressed).await?;
+        sleep(BETWEEN).await;
+        let second = pressure.pressing(pressed).await?;
+        let taken = second.cpu.saturating_sub(first.cpu);
+        let all = first.workers == workers && second.workers == workers;
+        Ok((all && !taken.is_zero()).then(|| {
+            format!(
+                "{workers} of {workers} processes beside the server of {} took {:.2} s of CPU time in {:.2} s",
+                pressed.node,
+                taken.as_secs_f64(),
+                begun.elapsed().as_secs_f64()
+            )
+        }))
+    }
+}
+
+presses!(StressCpu, "stress_cpu", StressCpu, takes_node: false);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stress(workers: Option<NonZeroU32>) -> StressCpu {
+        StressCpu {
+            id: None,
+            node: NodeRef::Primary,
+            workers,
+            longest: None,
+        }
+    }
+
+    #[test]
+    fn what_presses_is_said() {
+        assert_eq!(
+            stress(None).describe("node-1"),
+            "take CPU time from node-1: as many processes as it has CPUs beside its server, without a pause"
+        );
+        assert_eq!(
+            stress(NonZeroU32::new(3)).describe("node-1"),
+            "take CPU time from node-1: 3 processes beside its server, without a pause"
+        );
+    }
+
+    #[test]
+    fn it_ends_by_itself_when_the_drill_must_be_over() {
+        let expires = |stress: &StressCpu| match stress.wanted() {
+            Wanted::Cpu { expires, .. } => expires,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(expires(&stress(None)), EXPIRES);
+        let bound = StressCpu {
+            longest: Some(Duration::from_secs(300)),
+            ..stress(None)
+        };
+        assert_eq!(expires(&bound), Duration::from_secs(300));
+        assert!(stress(None).within(Duration::from_secs(300)).is_some());
+    }
+}

@@ -1,0 +1,111 @@
+//! `stress_io`: processes beside a node's server write to the disk of its data.
+
+use super::Fault;
+use super::pressed::{EXPIRES, presses};
+use crate::figures;
+use crate::role::NodeRef;
+use crate::target::{Pressed, Pressure, TargetError, Wanted, Weight};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// Between the two looks of which the second must see more than the first.
+const BETWEEN: Duration = Duration::from_millis(500);
+
+/// Processes beside a node's server write to the disk of its data and wait for it, over and over.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StressIo {
+    /// Name of the step, by which others refer to it.
+    #[serde(default)]
+    pub id: Option<String>,
+    /// The node that is hit.
+    pub node: NodeRef,
+    /// How many processes; without it one for each CPU that the node may use.
+    #[serde(default)]
+    pub workers: Option<NonZeroU32>,
+    /// The longest that the drill can take: after it each process ends by itself.
+    #[serde(skip)]
+    pub longest: Option<Duration>,
+}
+
+impl StressIo {
+    fn wanted(&self) -> Wanted {
+        Wanted::Io {
+            workers: self.workers,
+            expires: self.longest.unwrap_or(EXPIRES),
+        }
+    }
+
+    fn within(&self, longest: Duration) -> Option<Arc<dyn Fault>> {
+        let longest = Some(longest).filter(|longest| !longest.is_zero());
+        Some(Arc::new(Self {
+            longest,
+            ..self.clone()
+        }))
+    }
+
+    fn in_words(&self, node: &str) -> String {
+        let workers = match self.workers {
+            None => "as many processes as it has CPUs".to_owned(),
+            Some(workers) if workers.get() == 1 => "one process".to_owned(),
+            Some(workers) => format!("{workers} processes"),
+        };
+        format!("write to the disk under the data of {node}: {workers}, 64 MiB each, over and over")
+    }
+
+    fn undo_in_words(node: &str) -> String {
+        format!("end those processes on {node}, and no others; remove their files")
+    }
+
+    async fn proof(
+        pressure: &dyn Pressure,
+        pressed: &Pressed,
+    ) -> Result<Option<String>, TargetError> {
+        let Weight::Io { workers, .. } = pressed.weight else {
+            return Ok(None);
+        };
+        let begun = Instant::now();
+        let first = pressure.pressing(pressed).await?;
+        sleep(BETWEEN).await;
+        let second = pressure.pressing(pressed).await?;
+        let written = second.written.saturating_sub(first.written);
+        let all = first.workers == workers && second.workers == workers;
+        Ok((all && written > 0).then(|| {
+            format!(
+                "{workers} of {workers} processes beside the server of {} sent {} to its disk in {:.2} s",
+                pressed.node,
+                figures::bytes(written),
+                begun.elapsed().as_secs_f64()
+            )
+        }))
+    }
+}
+
+presses!(StressIo, "stress_io", StressIo, takes_node: false);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_presses_is_said() {
+        let stress = StressIo {
+            id: None,
+            node: NodeRef::Primary,
+            workers: NonZeroU32::new(1),
+            longest: None,
+        };
+        assert_eq!(
+            stress.describe("node-1"),
+            "write to the disk under the data of node-1: one process, 64 MiB each, over and over"
+        );
+        assert_eq!(
+            stress.describe_undo("node-1"),
+            "end those processes on node-1, and no others; remove their files"
+        );
+    }
+}
