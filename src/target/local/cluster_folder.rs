@@ -4,7 +4,7 @@
 //! locked for as long as its runner lives.
 
 use super::account::Account;
-use super::{process_tree, shared_memory};
+use super::{process_tree, segment};
 use crate::target::TargetError;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, Permissions, TryLockError};
@@ -267,7 +267,7 @@ fn remove(path: &Path, account: &Account) -> Result<String, TargetError> {
         for entry in fs::read_dir(path).map_err(failed)? {
             let entry = entry.map_err(failed)?;
             if entry.file_type().map_err(failed)?.is_dir() {
-                shared_memory::release(&entry.path(), account)?;
+                segment::release(&entry.path(), account)?;
                 fs::remove_dir_all(entry.path()).map_err(failed)?;
             } else if entry.file_name() != MARKER {
                 fs::remove_file(entry.path()).map_err(failed)?;

@@ -5,7 +5,7 @@
 //! | settings.rs | what can be set |
 //! | installation.rs, binaries.rs, download.rs | which PostgreSQL |
 //! | account.rs, cluster_folder.rs | as whom it runs, and where |
-//! | configuration.rs, server.rs, tools.rs, process_tree.rs, shared_memory.rs | one server |
+//! | configuration.rs, server.rs, tools.rs, process_tree.rs, segment.rs | one server |
 //! | node.rs, link.rs | a server and the ways to it |
 //! | cluster.rs, start.rs | the nodes together |
 //! | rejoin.rs, evidence.rs, wal_tail.rs, switch_over.rs | the ways back |
@@ -33,9 +33,9 @@ mod process_tree;
 mod rejoin;
 pub mod router;
 pub mod routes;
+mod segment;
 mod server;
 mod settings;
-mod shared_memory;
 mod stack;
 #[cfg(test)]
 mod stack_tests;
@@ -56,7 +56,7 @@ mod test_cluster;
 #[cfg(test)]
 mod test_installation;
 #[cfg(test)]
-pub(crate) use shared_memory::release;
+pub(crate) use segment::release;
 #[cfg(test)]
 pub(crate) use test_installation::test_installation;
 

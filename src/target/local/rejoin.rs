@@ -7,7 +7,7 @@
 use super::cluster::{Cluster, streams};
 use super::evidence;
 use super::node::Node;
-use super::shared_memory;
+use super::segment;
 use crate::event::cluster::Standing;
 use crate::target::TargetError;
 use std::fs;
@@ -141,7 +141,7 @@ pub fn has_data(cluster: &Cluster, name: &str) -> Result<bool, TargetError> {
 /// Leaves an empty data directory.
 fn empty(cluster: &Cluster, node: &Node, what: &str) -> Result<(), TargetError> {
     let data = node.server.data();
-    shared_memory::release(data, &cluster.tools.account)?;
+    segment::release(data, &cluster.tools.account)?;
     let emptied = match data.exists() {
         true => fs::remove_dir_all(data),
         false => Ok(()),
