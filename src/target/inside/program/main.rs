@@ -14,7 +14,11 @@ mod frames;
 #[path = "../netlink.rs"]
 mod netlink;
 mod packets;
+#[path = "../queues.rs"]
+mod queues;
+mod slowing;
 mod socket;
+mod timing;
 
 use frames::{HEAD, HELLO, Kind, LONGEST, head, read_head};
 use std::collections::HashMap;
