@@ -16,6 +16,7 @@ pub mod pause_replay;
 pub mod power_off;
 mod powered_off;
 mod returns;
+pub mod slow_network;
 pub mod sql;
 pub mod stop;
 pub mod template;
@@ -68,6 +69,7 @@ pub fn undo_from_journal(fault: &str, facts: &serde_json::Value) -> Option<Box<d
         "kill_process" => kill_process::from_facts(facts),
         "freeze" => freeze::from_facts(facts),
         "cut" => cut::from_facts(facts),
+        "slow_network" => slow_network::from_facts(facts),
         "pause_replay" => pause_replay::from_facts(facts),
         "lose_data" => lose_data::from_facts(facts),
         "sql" => sql::from_facts(facts),

@@ -10,7 +10,12 @@ use crate::target::{Capability, Failover, Target, local, simulated};
 use std::time::Duration;
 
 /// Capabilities whose lack a target may be able to explain.
-const CAN_BE_EXPLAINED: [Capability; 2] = [Capability::CutDcs, Capability::CutOneWay];
+const CAN_BE_EXPLAINED: [Capability; 4] = [
+    Capability::CutDcs,
+    Capability::CutOneWay,
+    Capability::SlowRate,
+    Capability::SlowDelay,
+];
 
 /// A target as a plan sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -150,6 +155,9 @@ impl TargetFacts {
             Capability::Commands,
             Capability::Machines,
             Capability::CutOneWay,
+            // Whether the engine's kernel can is known once it was asked.
+            Capability::SlowRate,
+            Capability::SlowDelay,
         ];
         let parts = docker.parts();
         capabilities.extend(parts.iter().map(|(part, _)| part.capability()));
@@ -165,6 +173,7 @@ impl TargetFacts {
         }
         if docker.networks.is_some() {
             capabilities.extend([Capability::CutClients, Capability::CutPeers]);
+            capabilities.push(Capability::SlowOneSide);
         }
         if may_act {
             capabilities.extend([Capability::Act, Capability::Statements]);

@@ -1,6 +1,6 @@
 //! A cluster in containers as a target. How it is taken is in `taking.rs`.
 //!
-//! What faults and recovery ask of it is in `power.rs`, `processes.rs`, `network.rs`, `packets.rs` and `recovery.rs`.
+//! What faults and recovery ask of it is in `power.rs`, `processes.rs`, `network.rs`, `packets.rs`, `slowing.rs` and `recovery.rs`.
 
 use super::access::Access;
 use super::addresses::Addresses;
@@ -16,7 +16,7 @@ use crate::sql::Address;
 use crate::target::local::emitter_slot::EmitterSlot;
 use crate::target::{
     Capability, Endpoint, Failover, Network, Packets, Part, Parts, Power, Processes, Recovery,
-    Sight, Target, TargetError,
+    Sight, Slowing, Target, TargetError,
 };
 use async_trait::async_trait;
 use std::collections::BTreeMap;
@@ -265,6 +265,10 @@ impl Target for DockerTarget {
     }
 
     fn packets(&self) -> Option<&dyn Packets> {
+        Some(self)
+    }
+
+    fn slowing(&self) -> Option<&dyn Slowing> {
         Some(self)
     }
 
