@@ -12,6 +12,7 @@ mod nobody_left;
 mod packets;
 mod plain;
 mod refusals;
+mod slow_network;
 
 use crate::support::{Finished, Firedrill};
 use firedrill::clock::Clock;
