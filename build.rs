@@ -9,10 +9,11 @@ use std::process::Command;
 
 const PROGRAM: &str = "src/target/inside/program/main.rs";
 /// What it is made of, beside its folder.
-const PARTS: [&str; 3] = [
+const PARTS: [&str; 4] = [
     "src/target/inside/frames.rs",
     "src/target/inside/mounts.rs",
     "src/target/inside/netlink.rs",
+    "src/target/inside/queues.rs",
 ];
 
 fn main() {

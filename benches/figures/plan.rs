@@ -16,6 +16,8 @@ const LIMIT_MS: f64 = 100.0;
 const OF_CONTAINERS: &[Capability] = &[
     Capability::CutDcs,
     Capability::CutOneWay,
+    Capability::SlowRate,
+    Capability::SlowOneSide,
     Capability::Machines,
     Capability::Agents,
     Capability::LoseDcs,

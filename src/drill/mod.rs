@@ -17,6 +17,7 @@
 //!
 //! Nothing here touches a target, and nothing here decides what will be done: that is the plan's.
 
+pub mod amount;
 pub mod ask;
 mod check;
 pub mod clients;

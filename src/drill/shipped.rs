@@ -30,6 +30,7 @@ shipped![
     "primary-cut-off",
     "primary-cut-from-dcs",
     "one-way-loss",
+    "slow-replication",
     "load-spike",
     "reconnect-storm",
     "idle-sessions",

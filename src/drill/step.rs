@@ -272,6 +272,8 @@ steps! {
     Freeze(fault::freeze::Freeze): "freeze", fault;
     /// A node is cut off.
     Cut(fault::cut::Cut): "cut", fault;
+    /// What a node sends is late, is lost in part, or comes slowly.
+    SlowNetwork(fault::slow_network::SlowNetwork): "slow_network", fault;
     /// The machine under a node loses its power.
     PowerOff(fault::power_off::PowerOff): "power_off", fault;
     /// Members of the store that holds the leader key are lost.

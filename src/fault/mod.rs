@@ -18,6 +18,7 @@ pub mod power_off;
 mod powered_off;
 mod pressed;
 mod returns;
+pub mod slow_network;
 pub mod sql;
 pub mod stop;
 pub mod stress_cpu;
@@ -72,6 +73,7 @@ pub fn undo_from_journal(fault: &str, facts: &serde_json::Value) -> Option<Box<d
         "kill_process" => kill_process::from_facts(facts),
         "freeze" => freeze::from_facts(facts),
         "cut" => cut::from_facts(facts),
+        "slow_network" => slow_network::from_facts(facts),
         "pause_replay" => pause_replay::from_facts(facts),
         "lose_data" => lose_data::from_facts(facts),
         "fill_disk" => pressed::from_facts("fill_disk", facts),

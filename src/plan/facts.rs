@@ -10,12 +10,14 @@ use crate::target::{Capability, Failover, Target, local, simulated};
 use std::time::Duration;
 
 /// Capabilities whose lack a target may be able to explain.
-const CAN_BE_EXPLAINED: [Capability; 5] = [
+const CAN_BE_EXPLAINED: [Capability; 7] = [
     Capability::CutDcs,
     Capability::CutOneWay,
     Capability::FillDisk,
     Capability::StressCpu,
     Capability::StressIo,
+    Capability::SlowRate,
+    Capability::SlowDelay,
 ];
 
 /// A target as a plan sees it.
@@ -159,6 +161,9 @@ impl TargetFacts {
             Capability::FillDisk,
             Capability::StressCpu,
             Capability::StressIo,
+            // Whether the engine's kernel can is known once it was asked.
+            Capability::SlowRate,
+            Capability::SlowDelay,
         ];
         let parts = docker.parts();
         capabilities.extend(parts.iter().map(|(part, _)| part.capability()));
@@ -174,6 +179,7 @@ impl TargetFacts {
         }
         if docker.networks.is_some() {
             capabilities.extend([Capability::CutClients, Capability::CutPeers]);
+            capabilities.push(Capability::SlowOneSide);
         }
         if may_act {
             capabilities.extend([Capability::Act, Capability::Statements]);

@@ -258,6 +258,7 @@ fn every_shipped_drill_can_be_planned_on_the_default_target_or_says_what_that_ha
     insta::assert_snapshot!(refused.join("\n"), @"
     primary-cut-from-dcs: cut needs what this target has not: a way to cut a node off from the store of the leader key alone
     one-way-loss: cut needs what this target has not: a way to lose packets between nodes in one direction
+    slow-replication: slow_network needs what this target has not: a way to limit how much a node sends, networks of their own for clients and for nodes
     node-loss: power_off needs what this target has not: machines that can be powered off and on
     two-node-loss: power_off needs what this target has not: machines that can be powered off and on
     sync-standby-crash: no standby is synchronous on this target

@@ -1,7 +1,7 @@
 //! The outside world: what a drill can be pointed at.
 //!
 //! A target is a folder that passes the conformance suite. It offers groups of primitives ([`Power`],
-//! [`Processes`], [`Network`], [`Packets`], [`Pressure`]); faults are built from these, so that a new fault needs no change here
+//! [`Processes`], [`Network`], [`Packets`], [`Slowing`], [`Pressure`]); faults are built from these, so that a new fault needs no change here
 //! and a new target needs none in `fault/`.
 
 #[cfg(test)]
@@ -14,10 +14,12 @@ mod packets;
 mod parts;
 mod pressure;
 pub mod simulated;
+mod slowing;
 
 pub use packets::{Direction, End, Losses, Others, Packets, Way};
 pub use parts::{Loss, Part, Parts};
 pub use pressure::{Pressed, Pressure, PressureSeen, Spot, Wanted, Weight};
+pub use slowing::{Outlet, Pace, Slowing, Slowness};
 
 use crate::event::cluster::ClusterSeen;
 use crate::event::{Emitter, TargetRecord};
@@ -43,6 +45,12 @@ pub enum Capability {
     CutDcs,
     /// Lose what a node sends to the other nodes, or what they send to it, and not both.
     CutOneWay,
+    /// Limit how much a node sends in a second.
+    SlowRate,
+    /// Delay what a node sends, or lose a share of it.
+    SlowDelay,
+    /// Slow down what a node sends to clients alone, or to its peers alone.
+    SlowOneSide,
     /// SQL as a role that may pause replay and promote.
     Act,
     /// A stack or firedrill itself can switch over to a named standby.
@@ -161,6 +169,10 @@ pub trait Target: Send + Sync {
     fn network(&self) -> Option<&dyn Network>;
     /// Losing packets between a node and others.
     fn packets(&self) -> Option<&dyn Packets> {
+        None
+    }
+    /// Slowing down what a node sends.
+    fn slowing(&self) -> Option<&dyn Slowing> {
         None
     }
     /// Losing data, and fresh copies.

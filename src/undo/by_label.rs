@@ -135,6 +135,12 @@ async fn put_right(target: &dyn Target, node: &str, evidence: &Path) -> Result<(
     if target.network().is_some() && target.altered(node).await?.is_some() {
         come_back(target, &hit, Lift::Join, &around).await?;
     }
+    if let Some(slowing) = target.slowing() {
+        let slowed = slowing.slowed(node).await?;
+        if !slowed.is_empty() {
+            come_back(target, &hit, Lift::Free(&slowed), &around).await?;
+        }
+    }
     if let Some(processes) = target.processes()
         && processes.stillness(node, ProcessScope::All).await?.still > 0
     {

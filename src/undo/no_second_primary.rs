@@ -36,6 +36,8 @@ pub(crate) enum Lift<'a> {
     Join,
     /// Let packets pass.
     Pass(&'a Losses),
+    /// Let it send as before from these addresses of its own.
+    Free(&'a [String]),
 }
 
 /// How a node may come back.
@@ -206,7 +208,7 @@ async fn put_behind(
     if !down {
         target.recovery().fence(node).await?;
     }
-    if matches!(lift, Lift::Join | Lift::Pass(_)) {
+    if matches!(lift, Lift::Join | Lift::Pass(_) | Lift::Free(_)) {
         end(target, node, lift).await?;
     }
     target.recovery().rejoin(node, evidence).await.map(|_| ())
@@ -253,6 +255,10 @@ pub(crate) async fn end(
                 .packets()
                 .ok_or_else(|| lacking("let packets pass"))?;
             packets.pass(losses).await
+        }
+        Lift::Free(addresses) => {
+            let slowing = target.slowing().ok_or_else(|| lacking("let it send"))?;
+            slowing.free(node, addresses).await
         }
     }
 }

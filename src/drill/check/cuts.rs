@@ -1,4 +1,4 @@
-//! Whether a cut can be what its words say together.
+//! Whether a cut, or a slow network, can be what its words say together.
 
 use super::Findings;
 use crate::drill::diagnostic::Diagnostic;
@@ -21,6 +21,21 @@ pub(super) fn cuts(steps: &[Placed], findings: &mut Findings<'_>) {
                          from: peers and from: dcs",
                     ),
             );
+        }
+    }
+}
+
+/// Something must be slow, and what is must be provable.
+pub(super) fn slow_networks(steps: &[Placed], findings: &mut Findings<'_>) {
+    for placed in steps {
+        if let Step::SlowNetwork(slow) = &placed.step
+            && let Some((field, wrong, help)) = slow.wrong()
+        {
+            let at = match field {
+                "" => placed.at(&[]),
+                field => placed.at(&[At::Key(field)]),
+            };
+            findings.add(&at, Diagnostic::error("slow_network", wrong).help(help));
         }
     }
 }

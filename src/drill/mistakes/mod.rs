@@ -6,6 +6,7 @@ mod clients;
 mod endpoints;
 mod fields;
 mod in_turn;
+mod slow_networks;
 mod variables;
 mod whole_files;
 

@@ -1,7 +1,7 @@
 //! A cluster in containers as a target. How it is taken is in `taking.rs`.
 //!
-//! What faults and recovery ask of it is in `power.rs`, `processes.rs`, `network.rs`, `packets.rs`, `pressure.rs` and
-//! `recovery.rs`.
+//! What faults and recovery ask of it is in `power.rs`, `processes.rs`, `network.rs`, `packets.rs`, `slowing.rs`,
+//! `pressure.rs` and `recovery.rs`.
 
 use super::access::{self, Access};
 use super::addresses::Addresses;
@@ -17,7 +17,7 @@ use crate::sql::Address;
 use crate::target::local::emitter_slot::EmitterSlot;
 use crate::target::{
     Capability, Endpoint, Failover, Network, Packets, Part, Parts, Power, Pressure, Processes,
-    Recovery, Sight, Target, TargetError,
+    Recovery, Sight, Slowing, Target, TargetError,
 };
 use async_trait::async_trait;
 use std::collections::BTreeMap;
@@ -273,6 +273,10 @@ impl Target for DockerTarget {
     }
 
     fn pressure(&self) -> Option<&dyn Pressure> {
+        Some(self)
+    }
+
+    fn slowing(&self) -> Option<&dyn Slowing> {
         Some(self)
     }
 

@@ -54,6 +54,7 @@ mod recovery;
 mod routing;
 mod settings;
 mod sight;
+mod slowing;
 mod sounding;
 mod stack;
 mod stress;

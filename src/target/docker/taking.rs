@@ -211,6 +211,7 @@ impl DockerTarget {
         able.extend(Part::ALL.into_iter().filter(named).map(Part::capability));
         if self.facts.networks.is_some() {
             able.extend([Capability::CutClients, Capability::CutPeers]);
+            able.push(Capability::SlowOneSide);
         }
         if may_act {
             able.extend([Capability::Act, Capability::Statements]);
@@ -240,6 +241,12 @@ impl DockerTarget {
             able.push(Capability::Restarts);
         }
         able.extend(self.finer_cuts().await);
+        for (capability, may) in self.may_slow().await {
+            match may {
+                Ok(()) => able.push(capability),
+                Err(why) => self.lacks.push((capability, why)),
+            }
+        }
         Ok(able)
     }
 

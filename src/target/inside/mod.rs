@@ -7,6 +7,7 @@
 //! | frames.rs | what the two ends say to each other, compiled into both |
 //! | mounts.rs | what is mounted where, read by the program |
 //! | netlink.rs | what the program says to the kernel, compiled into our tests as well |
+//! | queues.rs | the same, about what stands before an interface |
 //! | tunnel.rs | the runner's end: carries a client's connection to a port inside |
 //!
 //! Only bytes are carried: the probes themselves stay in the runner and use a Unix socket as any other address. So
@@ -23,6 +24,10 @@ mod mounts_tests;
 mod netlink;
 #[cfg(test)]
 mod netlink_tests;
+#[cfg(test)]
+mod queues;
+#[cfg(test)]
+mod queues_tests;
 #[cfg(test)]
 mod tests;
 mod tunnel;

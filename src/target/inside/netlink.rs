@@ -1,10 +1,13 @@
 //! What the program that runs inside says to the kernel about a network's neighbours: messages of rtnetlink, as
 //! bytes.
 //!
+//! What it says about queues is in `queues.rs`.
+//!
 //! This file is compiled twice, into the program (`program/main.rs`), which sends what is made here, and into
 //! firedrill's tests, so it uses nothing but the standard library. Numbers are those of `linux/netlink.h`,
 //! `linux/rtnetlink.h` and `linux/neighbour.h`; fields are in the machine's own byte order, addresses in the network's.
 
+use super::queues::{self, Told};
 use std::net::Ipv4Addr;
 
 /// The hardware address that no machine has, by which an entry of firedrill's is told from anybody else's: set by hand
@@ -34,11 +37,11 @@ const DROP_NEIGHBOUR: u16 = 29;
 const GET_NEIGHBOUR: u16 = 30;
 
 /// `NLM_F_REQUEST`.
-const REQUEST: u16 = 0x01;
+pub const REQUEST: u16 = 0x01;
 /// `NLM_F_ACK`: answer, also when all went well.
-const ANSWER: u16 = 0x04;
+pub const ANSWER: u16 = 0x04;
 /// `NLM_F_DUMP`: all of them.
-const ALL: u16 = 0x300;
+pub const ALL: u16 = 0x300;
 /// `NLM_F_CREATE | NLM_F_REPLACE`.
 const SET: u16 = 0x500;
 
@@ -97,7 +100,7 @@ fn neighbour(interface: i32, state: u16) -> Vec<u8> {
 }
 
 /// Adds an attribute: its length with its head, its kind, its value, and what fills it up to four bytes.
-fn attribute(body: &mut Vec<u8>, kind: u16, value: &[u8]) {
+pub fn attribute(body: &mut Vec<u8>, kind: u16, value: &[u8]) {
     let length = (ATTRIBUTE + value.len()) as u16;
     body.extend_from_slice(&length.to_ne_bytes());
     body.extend_from_slice(&kind.to_ne_bytes());
@@ -105,7 +108,8 @@ fn attribute(body: &mut Vec<u8>, kind: u16, value: &[u8]) {
     body.resize(body.len().next_multiple_of(4), 0);
 }
 
-fn message(kind: u16, flags: u16, number: u32, body: &[u8]) -> Vec<u8> {
+/// A whole message.
+pub fn message(kind: u16, flags: u16, number: u32, body: &[u8]) -> Vec<u8> {
     let length = (HEAD + body.len()) as u32;
     let mut message = Vec::with_capacity(HEAD + body.len());
     message.extend_from_slice(&length.to_ne_bytes());
@@ -119,7 +123,7 @@ fn message(kind: u16, flags: u16, number: u32, body: &[u8]) -> Vec<u8> {
 }
 
 /// What the kernel answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Said {
     /// It is done (0), or why not, as a number of the system's.
     Done(i32),
@@ -129,6 +133,8 @@ pub enum Said {
     Route(Route),
     /// An entry.
     Entry(Entry),
+    /// What an interface is like.
+    Told(Told),
     /// Something that nobody here asked for.
     Other,
 }
@@ -204,12 +210,13 @@ fn read_one(message: &[u8]) -> Said {
                 _ => Said::Other,
             }
         }
-        _ => Said::Other,
+        Some(kind) => queues::read_told(kind, body).map_or(Said::Other, Said::Told),
+        None => Said::Other,
     }
 }
 
 /// The value of an attribute.
-fn value(mut attributes: &[u8], wanted: u16) -> Option<&[u8]> {
+pub fn value(mut attributes: &[u8], wanted: u16) -> Option<&[u8]> {
     loop {
         let length = usize::from(u16_at(attributes, 0)?);
         let kind = u16_at(attributes, 2)?;
@@ -233,7 +240,8 @@ fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
     Some(u16::from_ne_bytes(bytes))
 }
 
-fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+/// A number at a place.
+pub fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     let bytes = bytes.get(at..at + 4)?.try_into().ok()?;
     Some(u32::from_ne_bytes(bytes))
 }

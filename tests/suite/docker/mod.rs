@@ -14,6 +14,7 @@ mod packets;
 mod plain;
 mod pressure;
 mod refusals;
+mod slow_network;
 
 use crate::support::{Finished, Firedrill};
 use firedrill::clock::Clock;

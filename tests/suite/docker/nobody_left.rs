@@ -12,7 +12,7 @@ use std::time::Duration;
 const STRUCK: usize = 3;
 
 /// Kills both under a fault, once its effect shows; gives the run's folder.
-fn both_dead(containers: &Containers, firedrill: &Firedrill, steps: &str) -> PathBuf {
+pub(super) fn both_dead(containers: &Containers, firedrill: &Firedrill, steps: &str) -> PathBuf {
     let drill = containers.write(&format!(
         "objectives:\n  - downtime: {{ at_most: 5m }}\nsteps:\n  - baseline: {{ for: 5s }}\n{steps}  - hold: {{ for: 5m }}\n"
     ));
@@ -29,7 +29,7 @@ fn both_dead(containers: &Containers, firedrill: &Firedrill, steps: &str) -> Pat
     run
 }
 
-fn home(containers: &Containers) -> Firedrill {
+pub(super) fn home(containers: &Containers) -> Firedrill {
     Firedrill::new()
         .limit(Duration::from_secs(400))
         .env("FIREDRILL_PASSWORD", &containers.password)

@@ -19,8 +19,12 @@ mod mounts;
 #[path = "../netlink.rs"]
 mod netlink;
 mod packets;
+#[path = "../queues.rs"]
+mod queues;
+mod slowing;
 mod socket;
 mod space;
+mod timing;
 
 use frames::{HEAD, HELLO, Kind, LONGEST, head, read_head};
 use std::collections::HashMap;

@@ -12,6 +12,8 @@
 //! | `say ADDRESS PORT WORD` | sends a word there |
 //! | `heard WORD` | whether it came |
 //!
+//! Others are told in `slowing.rs` and `timing.rs`.
+//!
 //! Packets are lost by a permanent entry for the address, with a hardware address that nobody has: they are sent, and no
 //! machine on the network takes them. Nothing is refused or reset, what was open stays open, and packets that come
 //! from there are received as before. Entries outlive this program: they are the kernel's, and who set them drops them
@@ -20,6 +22,7 @@
 use super::lines::{self, wrong};
 use super::netlink::{self, Entry, Route, Said};
 use super::socket;
+use super::timing::Answering;
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{Error, ErrorKind, Read as _, Write as _};
@@ -34,11 +37,13 @@ const WORD: usize = 256;
 
 /// What one session keeps.
 #[derive(Default)]
-struct Session {
+pub struct Session {
     number: u32,
     socket: Option<File>,
     ear: Option<UdpSocket>,
     heard: HashSet<String>,
+    /// Where `time` and `flood` of another network are answered.
+    pub(super) answering: Option<Answering>,
 }
 
 /// Answers until its input ends.
@@ -77,7 +82,10 @@ impl Session {
                 self.hear()?;
                 yes(self.heard.contains(word))
             }
-            _ => return Err(wrong("this is no request")),
+            _ => match self.slowing(&words)? {
+                Some(answer) => answer,
+                None => self.timing(&words)?,
+            },
         })
     }
 
@@ -158,7 +166,10 @@ impl Session {
     }
 
     /// Sends a request, and reads until all of its answer is there.
-    fn ask(&mut self, request: impl FnOnce(u32) -> Vec<u8>) -> std::io::Result<Vec<Said>> {
+    pub(super) fn ask(
+        &mut self,
+        request: impl FnOnce(u32) -> Vec<u8>,
+    ) -> std::io::Result<Vec<Said>> {
         self.number += 1;
         let socket = match self.socket.take() {
             Some(socket) => socket,
@@ -223,18 +234,18 @@ fn has_six() -> bool {
     })
 }
 
-fn parse(address: &str) -> std::io::Result<Ipv4Addr> {
+pub(super) fn parse(address: &str) -> std::io::Result<Ipv4Addr> {
     address
         .parse()
         .map_err(|_| wrong("this is no address of IPv4"))
 }
 
-fn yes(yes: bool) -> String {
+pub(super) fn yes(yes: bool) -> String {
     if yes { "yes" } else { "no" }.to_owned()
 }
 
 /// The error in an answer, where there is one.
-fn done(said: &[Said]) -> std::io::Result<()> {
+pub(super) fn done(said: &[Said]) -> std::io::Result<()> {
     match said.iter().find_map(|said| match said {
         Said::Done(error) if *error != 0 => Some(*error),
         _ => None,

@@ -1,0 +1,217 @@
+//! A rate and a share as a drill file writes them: `1mbit`, `5%`.
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use std::fmt;
+use std::str::FromStr;
+
+/// How much may be sent in a second, in bits as networks are sold: from `64kbit` to `10gbit`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    bits: u64,
+}
+
+/// A share of packets, from `0.1%` to `99%`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share {
+    thousandths_of_a_percent: u64,
+}
+
+const UNITS: [(&str, u64); 3] = [("gbit", 1_000_000_000), ("mbit", 1_000_000), ("kbit", 1000)];
+/// Less than this carries too little for anybody to see what it carries; more is sent by nobody here.
+const RATES: std::ops::RangeInclusive<u64> = 64_000..=10_000_000_000;
+/// Less cannot be proven in the time there is; all is a cut.
+const SHARES: std::ops::RangeInclusive<u64> = 100..=99_000;
+
+impl Rate {
+    /// In bytes a second.
+    #[must_use]
+    pub fn bytes_per_second(self) -> u64 {
+        self.bits / 8
+    }
+}
+
+impl Share {
+    /// Of a million.
+    #[must_use]
+    pub fn per_million(self) -> u64 {
+        self.thousandths_of_a_percent * 10
+    }
+}
+
+impl FromStr for Rate {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, unit) = text.split_at(digits);
+        let unit = UNITS.iter().find(|(name, _)| *name == unit);
+        let bits = unit.and_then(|(_, worth)| number.parse::<u64>().ok()?.checked_mul(*worth));
+        match bits {
+            Some(bits) if RATES.contains(&bits) => Ok(Self { bits }),
+            Some(_) => Err(format!("{text} is none: write from 64kbit to 10gbit")),
+            None => Err(format!(
+                "{text:?} is no rate: write a whole number and kbit, mbit or gbit (a second), such as 1mbit"
+            )),
+        }
+    }
+}
+
+impl FromStr for Share {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let unreadable =
+            || format!("{text:?} is no share: write it in percent, such as 5% or 0.5%");
+        let number = text.strip_suffix('%').ok_or_else(unreadable)?;
+        let (whole, part) = number.split_once('.').unwrap_or((number, "0"));
+        let is_number = |word: &str| {
+            !word.is_empty() && word.len() <= 3 && word.bytes().all(|byte| byte.is_ascii_digit())
+        };
+        if !is_number(whole) || !is_number(part) {
+            return Err(unreadable());
+        }
+        let thousandths = format!("{whole}{part:0<3}").parse();
+        match thousandths {
+            Ok(thousandths) if SHARES.contains(&thousandths) => Ok(Self {
+                thousandths_of_a_percent: thousandths,
+            }),
+            _ => Err(format!(
+                "{text} is none: write from 0.1% to 99%; all is what cut loses"
+            )),
+        }
+    }
+}
+
+impl fmt::Display for Rate {
+    /// In the largest unit that says it exactly.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut units = UNITS.into_iter();
+        let (name, worth) = units
+            .find(|(_, worth)| self.bits.is_multiple_of(*worth))
+            .unwrap_or(("bit", 1));
+        write!(f, "{}{name}", self.bits / worth)
+    }
+}
+
+impl fmt::Display for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (whole, part) = (
+            self.thousandths_of_a_percent / 1000,
+            self.thousandths_of_a_percent % 1000,
+        );
+        let part = format!(".{part:03}");
+        let part = part.trim_end_matches('0').trim_end_matches('.');
+        write!(f, "{whole}{part}%")
+    }
+}
+
+macro_rules! as_text {
+    ($type:ident, $expected:literal, $describes:literal, $pattern:literal) => {
+        impl Serialize for $type {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct Text;
+                impl de::Visitor<'_> for Text {
+                    type Value = $type;
+                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        f.write_str($expected)
+                    }
+                    fn visit_str<E: de::Error>(self, text: &str) -> Result<$type, E> {
+                        text.parse().map_err(E::custom)
+                    }
+                }
+                deserializer.deserialize_str(Text)
+            }
+        }
+
+        impl JsonSchema for $type {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($type).into()
+            }
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({
+                    "type": "string",
+                    "description": $describes,
+                    // What editors say instead of the pattern.
+                    "patternErrorMessage": concat!("Write ", $expected, "."),
+                    "pattern": $pattern
+                })
+            }
+        }
+    };
+}
+
+as_text!(
+    Rate,
+    "a rate such as 1mbit or 64kbit",
+    "Bits a second, from 64kbit to 10gbit. Or a variable.",
+    r"^([0-9]+(kbit|mbit|gbit)|.*\$\{[A-Za-z_][A-Za-z0-9_]*\}.*)$"
+);
+as_text!(
+    Share,
+    "a share such as 5% or 0.5%",
+    "Percent, from 0.1% to 99%. Or a variable.",
+    r"^([0-9]+(\.[0-9]+)?%|.*\$\{[A-Za-z_][A-Za-z0-9_]*\}.*)$"
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_and_printed_alike() {
+        for (text, bytes) in [
+            ("64kbit", 8000),
+            ("1mbit", 125_000),
+            ("10gbit", 1_250_000_000),
+        ] {
+            let rate: Rate = text.parse().unwrap();
+            assert_eq!(
+                (rate.bytes_per_second(), rate.to_string().as_str()),
+                (bytes, text)
+            );
+        }
+        for (text, share) in [
+            ("5%", 50_000),
+            ("0.1%", 1000),
+            ("12.345%", 123_450),
+            ("99%", 990_000),
+        ] {
+            let read: Share = text.parse().unwrap();
+            assert_eq!(
+                (read.per_million(), read.to_string().as_str()),
+                (share, text)
+            );
+        }
+        assert_eq!("1000kbit".parse::<Rate>().unwrap().to_string(), "1mbit");
+        assert_eq!("5.50%".parse::<Share>().unwrap().to_string(), "5.5%");
+    }
+
+    #[test]
+    fn what_is_none_is_refused() {
+        for text in [
+            "",
+            "1",
+            "mbit",
+            "1Mbit",
+            "1.5mbit",
+            "63kbit",
+            "11gbit",
+            "-1mbit",
+            "99999999999999999999gbit",
+        ] {
+            assert!(text.parse::<Rate>().is_err(), "{text}");
+        }
+        for text in [
+            "", "5", "0.05", "%", "0%", "0.01%", "100%", "5 %", "-1%", ".5%", "5.%", "1.2345%",
+        ] {
+            assert!(text.parse::<Share>().is_err(), "{text}");
+        }
+    }
+}
