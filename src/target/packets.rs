@@ -102,4 +102,10 @@ pub trait Packets: Send + Sync {
     /// # Errors
     /// When it cannot be told.
     async fn left(&self, losses: &Losses) -> Result<Option<String>, TargetError>;
+    /// Every way from or to a node on which packets are lost by what was set here, for when nobody remembers; none that is
+    /// open is named.
+    ///
+    /// # Errors
+    /// When it cannot be told.
+    async fn lost(&self, node: &str) -> Result<Losses, TargetError>;
 }

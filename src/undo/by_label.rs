@@ -135,6 +135,12 @@ async fn put_right(target: &dyn Target, node: &str, evidence: &Path) -> Result<(
     if target.network().is_some() && target.altered(node).await?.is_some() {
         come_back(target, &hit, Lift::Join, &around).await?;
     }
+    if let Some(packets) = target.packets() {
+        let losses = packets.lost(node).await?;
+        if !losses.lost.is_empty() {
+            come_back(target, &hit, Lift::Pass(&losses), &around).await?;
+        }
+    }
     if let Some(slowing) = target.slowing() {
         let slowed = slowing.slowed(node).await?;
         if !slowed.is_empty() {

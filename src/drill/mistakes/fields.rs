@@ -42,10 +42,10 @@ fn unknown_step() {
       ·     ─┬─
       ·      ╰── did you mean kill?
       ╰────
-     help: here can be: baseline, kill, stop, kill_process, freeze, cut, power_off, lose_dcs,
-           lose_router, pause_replay, lose_data, fill_disk, stress_cpu, stress_io, fail_over,
-           switch_over, release, undo, restore_redundancy, settle, hold, wait, say, together, repeat,
-           load, ask, sql, command
+     help: here can be: baseline, kill, stop, kill_process, freeze, cut, slow_network, power_off,
+           lose_dcs, lose_router, pause_replay, lose_data, fill_disk, stress_cpu, stress_io,
+           fail_over, switch_over, release, undo, restore_redundancy, settle, hold, wait, say,
+           together, repeat, load, ask, sql, command
     ");
 }
 
@@ -60,10 +60,10 @@ fn unknown_step_in_block_style() {
        ·         ╰── did you mean fail_over?
     10 │       within: 60s
        ╰────
-     help: here can be: baseline, kill, stop, kill_process, freeze, cut, power_off, lose_dcs,
-           lose_router, pause_replay, lose_data, fill_disk, stress_cpu, stress_io, fail_over,
-           switch_over, release, undo, restore_redundancy, settle, hold, wait, say, together, repeat,
-           load, ask, sql, command
+     help: here can be: baseline, kill, stop, kill_process, freeze, cut, slow_network, power_off,
+           lose_dcs, lose_router, pause_replay, lose_data, fill_disk, stress_cpu, stress_io,
+           fail_over, switch_over, release, undo, restore_redundancy, settle, hold, wait, say,
+           together, repeat, load, ask, sql, command
     ");
 }
 

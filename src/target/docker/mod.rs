@@ -17,6 +17,7 @@
 //! | docker_target.rs | the target that drills see |
 //! | power.rs, processes.rs, network.rs, packets.rs, pressure.rs | what faults ask of it |
 //! | disk.rs, stress.rs | disks that can be filled, and processes beside a server |
+//! | lost.rs | which packets are lost, where no journal tells |
 //! | parts.rs | what stands beside the nodes: the leader key's store, the router, the pooler |
 //! | dcs.rs | which containers hold the leader key |
 //! | sight.rs, recovery.rs | who leads and how service recovers, as far as the engine says or does it |
@@ -41,6 +42,7 @@ mod found;
 mod hands;
 mod inside;
 mod lock;
+mod lost;
 mod network;
 mod packets;
 mod parts;

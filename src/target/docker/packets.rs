@@ -154,6 +154,10 @@ impl Packets for DockerTarget {
         let missing = there.iter().find(|way| !passing.contains(way));
         Ok(missing.map(|way| format!("packets do not pass from {way}")))
     }
+
+    async fn lost(&self, node: &str) -> Result<Losses, TargetError> {
+        self.all_lost(node).await
+    }
 }
 
 impl DockerTarget {

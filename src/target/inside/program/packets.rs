@@ -7,6 +7,7 @@
 //! | `look ADDRESS` | `direct`, `lost` (by an entry of ours), `held` (by somebody else's), `behind GATEWAY`, `own` |
 //! | `lose ADDRESS` | packets to it are lost from now on |
 //! | `pass ADDRESS` | they pass again; harmless where they do |
+//! | `lost` | `lost`, and the addresses to which packets are lost by an entry of ours |
 //! | `six` | whether this network has addresses of IPv6 beyond its own links |
 //! | `listen` | `port N`, at which `say` of another network is heard |
 //! | `say ADDRESS PORT WORD` | sends a word there |
@@ -69,6 +70,11 @@ impl Session {
             ["pass", address] => {
                 self.pass(parse(address)?)?;
                 ok()
+            }
+            ["lost"] => {
+                let entries = self.entries()?;
+                let ours = entries.iter().filter(|entry| entry.permanent && entry.nobody);
+                ours.fold("lost".to_owned(), |said, entry| format!("{said} {}", entry.address))
             }
             ["six"] => yes(has_six()),
             ["listen"] => format!("port {}", self.listen()?),
