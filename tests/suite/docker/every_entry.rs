@@ -4,7 +4,7 @@
 //! Two drills are tried; `FIREDRILL_TEST_ENTRIES` names others (`primary-cut-off,dcs-loss`), or `all` that are shipped and
 //! that this cluster can carry out, which takes more than an hour.
 
-use super::{Containers, docker, sockets};
+use super::{Containers, left_of, sockets};
 use crate::support::Firedrill;
 use firedrill::clock::Clock;
 use firedrill::drill::shipped;
@@ -64,13 +64,13 @@ fn killed_after(containers: &Containers, drill: &str, entries: usize) -> bool {
             .last()
             .is_some_and(|line| line.contains("closed"))
     };
-    while containers.as_found() != before || !ours().is_empty() || !closed() {
+    while containers.as_found() != before || !left_of(&run).is_empty() || !closed() {
         let journal = std::fs::read_to_string(run.join("undo.journal")).unwrap_or_default();
         assert!(
             clock.now().0 < WATCHDOG * 1_000_000,
             "{drill}, killed after entry {entries}, is not put back:\nbefore\n{before}\nnow\n{}\nleft {}\n{journal}",
             containers.as_found(),
-            ours()
+            left_of(&run)
         );
         std::thread::sleep(Duration::from_millis(250));
     }
@@ -80,11 +80,6 @@ fn killed_after(containers: &Containers, drill: &str, entries: usize) -> bool {
     );
     containers.wait_until_whole();
     true
-}
-
-/// Everything that carries firedrill's own label.
-fn ours() -> String {
-    docker(&["ps", "--all", "--quiet", "--filter", "label=firedrill/run"])
 }
 
 /// Starts a run and kills it when its journal has so many entries. The run's folder, or what it said at its own end.

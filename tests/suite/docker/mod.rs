@@ -208,6 +208,13 @@ fn filter(target: &str) -> String {
     }
 }
 
+/// The containers of firedrill's own that carry a run's label: its lock, and those that it let into networks.
+fn left_of(run: &Path) -> String {
+    let run = run.file_name().expect("a run's folder").to_string_lossy();
+    let label = format!("label=firedrill/run={run}");
+    docker(&["ps", "--all", "--quiet", "--filter", &label])
+}
+
 /// Where a run's clients entered its nodes' networks; gone once the run is put back.
 fn sockets(run: &Path) -> PathBuf {
     let run = run.file_name().expect("a run's folder").to_string_lossy();

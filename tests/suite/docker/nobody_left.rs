@@ -1,7 +1,7 @@
 //! Runner and watchdog are both killed under a fault on containers: `firedrill undo` finishes by the journal, and
 //! `firedrill undo --target FILE` without one, by the labels.
 
-use super::{Containers, docker, sockets};
+use super::{Containers, left_of, sockets};
 use crate::support::Firedrill;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -88,7 +88,7 @@ fn by_the_journal_and_by_the_labels_where_it_is_lost() {
             undone.stderr
         );
         assert_eq!(state(&containers), before, "{fault}: {}", undone.stderr);
-        let left = docker(&["ps", "--all", "--quiet", "--filter", "label=firedrill/run"]);
+        let left = left_of(&run);
         assert_eq!(left, "", "{fault}: {}", undone.stderr);
         assert!(!sockets(&run).exists(), "{fault}: {}", undone.stderr);
         let again = firedrill.run(&["undo", "--target", &containers.target]);
