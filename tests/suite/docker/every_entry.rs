@@ -75,7 +75,7 @@ fn killed_after(containers: &Containers, drill: &str, entries: usize) -> bool {
         std::thread::sleep(Duration::from_millis(250));
     }
     assert!(
-        !sockets(&run).exists(),
+        !sockets(&firedrill, &run).exists(),
         "{drill}, killed after entry {entries}, left its sockets"
     );
     containers.wait_until_whole();

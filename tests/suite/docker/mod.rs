@@ -216,9 +216,9 @@ fn left_of(run: &Path) -> String {
 }
 
 /// Where a run's clients entered its nodes' networks; gone once the run is put back.
-fn sockets(run: &Path) -> PathBuf {
+fn sockets(firedrill: &Firedrill, run: &Path) -> PathBuf {
     let run = run.file_name().expect("a run's folder").to_string_lossy();
-    std::env::temp_dir().join(format!("firedrill-{run}-nodes"))
+    firedrill.home().join(format!("tmp/firedrill-{run}-nodes"))
 }
 
 /// Ends a runner that lives by SIGKILL, and gives what it had said.

@@ -71,7 +71,10 @@ fn by_the_journal_and_by_the_labels_where_it_is_lost() {
         let before = state(&containers);
         let run = both_dead(&containers, &firedrill, fault);
         assert_ne!(state(&containers), before, "{fault} did nothing");
-        assert!(sockets(&run).exists(), "{fault}: looked for elsewhere");
+        assert!(
+            sockets(&firedrill, &run).exists(),
+            "{fault}: looked for elsewhere"
+        );
         // Another run is refused as long as that one is not undone.
         let lost = number % 2 == 0;
         let undone = match lost {
@@ -90,7 +93,11 @@ fn by_the_journal_and_by_the_labels_where_it_is_lost() {
         assert_eq!(state(&containers), before, "{fault}: {}", undone.stderr);
         let left = left_of(&run);
         assert_eq!(left, "", "{fault}: {}", undone.stderr);
-        assert!(!sockets(&run).exists(), "{fault}: {}", undone.stderr);
+        assert!(
+            !sockets(&firedrill, &run).exists(),
+            "{fault}: {}",
+            undone.stderr
+        );
         let again = firedrill.run(&["undo", "--target", &containers.target]);
         assert_eq!(again.code, Some(0), "{}", again.stderr);
         assert!(again.stderr.contains("nothing to undo"), "{}", again.stderr);
