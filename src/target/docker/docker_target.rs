@@ -330,11 +330,10 @@ impl DockerTarget {
         self.hands.close();
         match self.visitors.lock().await.take() {
             Some(mut visitors) => visitors.close().await?,
-            None => {
-                inside::sweep(&self.engine, &self.run).await?;
-                access::sweep(&self.run)?;
-            }
+            None => inside::sweep(&self.engine, &self.run).await?,
         }
+        // They lead nowhere now. Before the journal says that all is done: nobody would look for them after that.
+        access::sweep(&self.run)?;
         let given = lock::give_back(&self.engine, &self.facts.lock, &self.run);
         match tokio::time::timeout(CLOSE, given).await {
             Ok(Ok(line)) => Ok(line),

@@ -65,12 +65,14 @@ fn docker(arguments: &[&str]) {
 /// Runs the steps, with `deed` done once the step of that number (from 1) has begun.
 fn disturbed(steps: &str, number: usize, deed: impl FnOnce()) -> (Firedrill, Finished) {
     let firedrill = Firedrill::new()
-        .limit(Duration::from_secs(300))
+        // A node that is gone is waited for until no more than that is left to do.
+        .limit(Duration::from_secs(600))
         .env("FIREDRILL_PASSWORD", "example");
     let target = PLAIN
         .replace("project: firedrill-plain", &format!("project: {PROJECT}"))
         .replace("127.0.0.1:5010", "127.0.0.1:5050")
         .replace("127.0.0.1:5011", "127.0.0.1:5051");
+    let target = format!("{target}\nlimits: {{ sessions: 50 }}\n");
     let target = firedrill.file("own.target.yaml", &target);
     let demands = "objectives:\n  - lost_commits: { at_most: 0 }\n";
     let drill = format!("{HEAD}{WORKLOAD}\n{demands}steps:\n{steps}");
