@@ -207,6 +207,10 @@ impl DockerTarget {
         let name = &node.facts.name;
         let started = self.engine.start(&node.facts.id).await;
         let rearmed = self.rearm(node).await;
+        if started.as_ref().is_err_and(EngineError::is_missing) {
+            // Says which container it was, and that another one of its name is another node.
+            self.look_at(node).await?;
+        }
         started.map_err(|error| TargetError::new(format!("start {name}"), error))?;
         rearmed?;
         self.look_at(node).await.map(|_| ())
