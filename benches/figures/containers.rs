@@ -46,7 +46,20 @@ pub fn measure() -> Vec<Row> {
         Ok(proven) => rows.push(apart(&what, &made, proven)),
         Err(why) => rows.extend(skipped(&why)),
     }
+    drop(made);
+    rows.extend(by_the_engine(&image));
     rows
+}
+
+/// The same by one `docker kill` of all: what the engine itself takes on this machine.
+fn by_the_engine(image: &str) -> Option<Row> {
+    let made = Containers::make(image);
+    let mut kill = vec!["kill"];
+    kill.extend(made.ids.iter().map(String::as_str));
+    docker(&kill).ok()?;
+    let apart = made.apart()?;
+    let what = format!("the same by one `docker kill` of {CONTAINERS}");
+    Some(Row::told(&what, &format!("{apart:.0} ms")))
 }
 
 /// Kills all of them as one step of a drill does, journal and proof included; gives how many were proven.
@@ -124,17 +137,14 @@ fn seen(names: &[String], clock: Clock) -> ClusterSeen {
 }
 
 fn apart(what: &str, made: &Containers, proven: usize) -> Row {
-    let mut ended = made.ended();
-    ended.sort_unstable();
-    match (ended.first(), ended.last(), ended.len()) {
-        (Some(first), Some(last), CONTAINERS) if proven == CONTAINERS => {
-            let apart = ms(last.duration_since(*first).unsigned_abs());
+    match made.apart() {
+        Some(apart) if proven == CONTAINERS => {
             Row::at_most(what, apart, APART_MS, &format!("{apart:.0} ms"), "1 s")
         }
         _ => Row::skipped(
             what,
             "1 s",
-            &format!("only {} ended and {proven} were proven", ended.len()),
+            &format!("not all ended, or only {proven} were proven"),
         ),
     }
 }
@@ -145,7 +155,8 @@ fn plan() -> Row {
     let target = folder.path().join("hundred.target.yaml");
     let text = format!(
         "version: 1\ndocker:\n  drillable: true\n  nodes: {{ label: \"{LABEL}\", count: {CONTAINERS} }}\n  \
-         roles: [ sql ]\n  endpoints: {{ writer: {{ url: \"postgresql://u@127.0.0.1:1/d\" }} }}\n  failover: promote\n"
+         roles: [ sql ]\n  endpoints: {{ writer: {{ url: \"postgresql://u@127.0.0.1:1/d\" }} }}\n  failover: promote\n  \
+         rejoin: automatic\nidentities: {{ act: {{ user: a, password: {{ env: FIREDRILL_PASSWORD }} }}, observe: {{ user: o, password: {{ env: FIREDRILL_PASSWORD }} }} }}\n"
     );
     std::fs::write(&target, text).expect("a file");
     let times = (0..TURNS).map(|_| {
@@ -242,6 +253,14 @@ impl Containers {
         let said = docker(&arguments).unwrap_or_default();
         let ended = said.lines().filter_map(|line| line.strip_prefix("false "));
         ended.filter_map(|time| time.parse().ok()).collect()
+    }
+
+    /// Milliseconds between the end of the first and of the last; `None` where not all have ended.
+    fn apart(&self) -> Option<f64> {
+        let mut ended = self.ended();
+        ended.sort_unstable();
+        let (first, last) = (ended.first()?, ended.last()?);
+        (ended.len() == CONTAINERS).then(|| ms(last.duration_since(*first).unsigned_abs()))
     }
 }
 
