@@ -23,6 +23,7 @@ pub mod sql;
 pub mod stop;
 pub mod stress_cpu;
 pub mod stress_io;
+mod stressed;
 pub mod template;
 
 pub use returns::Returns;

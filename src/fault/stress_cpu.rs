@@ -2,6 +2,7 @@
 
 use super::Fault;
 use super::pressed::{EXPIRES, presses};
+use super::stressed::{between_two_looks, in_words, known};
 use crate::role::NodeRef;
 use crate::target::{Pressed, Pressure, TargetError, Wanted, Weight};
 use schemars::JsonSchema;
@@ -9,10 +10,6 @@ use serde::{Deserialize, Serialize};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::{Instant, sleep};
-
-/// Between the two looks of which the second must see more than the first.
-const BETWEEN: Duration = Duration::from_millis(500);
 
 /// Processes beside a node's server take the CPU time that it may use.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -40,19 +37,14 @@ impl StressCpu {
     }
 
     fn within(&self, longest: Duration) -> Option<Arc<dyn Fault>> {
-        let longest = Some(longest).filter(|longest| !longest.is_zero());
         Some(Arc::new(Self {
-            longest,
+            longest: known(longest),
             ..self.clone()
         }))
     }
 
     fn in_words(&self, node: &str) -> String {
-        let workers = match self.workers {
-            None => "as many processes as it has CPUs".to_owned(),
-            Some(workers) if workers.get() == 1 => "one process".to_owned(),
-            Some(workers) => format!("{workers} processes"),
-        };
+        let workers = in_words(self.workers);
         format!("take CPU time from {node}: {workers} beside its server, without a pause")
     }
 
@@ -67,18 +59,13 @@ impl StressCpu {
         let Weight::Cpu { workers, .. } = pressed.weight else {
             return Ok(None);
         };
-        let begun = Instant::now();
-        let first = pressure.pressing(pressed).await?;
-        sleep(BETWEEN).await;
-        let second = pressure.pressing(pressed).await?;
-        let taken = second.cpu.saturating_sub(first.cpu);
-        let all = first.workers == workers && second.workers == workers;
-        Ok((all && !taken.is_zero()).then(|| {
+        let looks = between_two_looks(pressure, pressed, workers).await?;
+        let taken = looks.filter(|(done, _)| !done.cpu.is_zero());
+        Ok(taken.map(|(done, seconds)| {
             format!(
-                "{workers} of {workers} processes beside the server of {} took {:.2} s of CPU time in {:.2} s",
+                "{workers} of {workers} processes beside the server of {} took {:.2} s of CPU time in {seconds:.2} s",
                 pressed.node,
-                taken.as_secs_f64(),
-                begun.elapsed().as_secs_f64()
+                done.cpu.as_secs_f64()
             )
         }))
     }

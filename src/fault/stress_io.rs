@@ -2,6 +2,7 @@
 
 use super::Fault;
 use super::pressed::{EXPIRES, presses};
+use super::stressed::{between_two_looks, in_words, known};
 use crate::figures;
 use crate::role::NodeRef;
 use crate::target::{Pressed, Pressure, TargetError, Wanted, Weight};
@@ -10,10 +11,6 @@ use serde::{Deserialize, Serialize};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::{Instant, sleep};
-
-/// Between the two looks of which the second must see more than the first.
-const BETWEEN: Duration = Duration::from_millis(500);
 
 /// Processes beside a node's server write to the disk of its data and wait for it, over and over.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -41,19 +38,14 @@ impl StressIo {
     }
 
     fn within(&self, longest: Duration) -> Option<Arc<dyn Fault>> {
-        let longest = Some(longest).filter(|longest| !longest.is_zero());
         Some(Arc::new(Self {
-            longest,
+            longest: known(longest),
             ..self.clone()
         }))
     }
 
     fn in_words(&self, node: &str) -> String {
-        let workers = match self.workers {
-            None => "as many processes as it has CPUs".to_owned(),
-            Some(workers) if workers.get() == 1 => "one process".to_owned(),
-            Some(workers) => format!("{workers} processes"),
-        };
+        let workers = in_words(self.workers);
         format!("write to the disk under the data of {node}: {workers}, 64 MiB each, over and over")
     }
 
@@ -68,18 +60,13 @@ impl StressIo {
         let Weight::Io { workers, .. } = pressed.weight else {
             return Ok(None);
         };
-        let begun = Instant::now();
-        let first = pressure.pressing(pressed).await?;
-        sleep(BETWEEN).await;
-        let second = pressure.pressing(pressed).await?;
-        let written = second.written.saturating_sub(first.written);
-        let all = first.workers == workers && second.workers == workers;
-        Ok((all && written > 0).then(|| {
+        let looks = between_two_looks(pressure, pressed, workers).await?;
+        let written = looks.filter(|(done, _)| done.written > 0);
+        Ok(written.map(|(done, seconds)| {
             format!(
-                "{workers} of {workers} processes beside the server of {} sent {} to its disk in {:.2} s",
+                "{workers} of {workers} processes beside the server of {} sent {} to its disk in {seconds:.2} s",
                 pressed.node,
-                figures::bytes(written),
-                begun.elapsed().as_secs_f64()
+                figures::bytes(done.written)
             )
         }))
     }
