@@ -1,4 +1,4 @@
-//! A rate and a share as a drill file writes them: `1mbit`, `5%`.
+//! A rate and a share as a drill file writes them: `1mbit`, `5%`; and how a number with a unit is read and shown.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -23,6 +23,25 @@ const RATES: std::ops::RangeInclusive<u64> = 64_000..=10_000_000_000;
 /// Less cannot be proven in the time there is; all is a cut.
 const SHARES: std::ops::RangeInclusive<u64> = 100..=99_000;
 
+/// The number and the worth of its unit; `None` for anything else, or for what no u64 holds.
+pub(super) fn scaled(text: &str, units: &[(&str, u64)]) -> Option<u64> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let (_, worth) = units.iter().find(|(name, _)| *name == unit.trim_start())?;
+    number.parse::<u64>().ok()?.checked_mul(*worth)
+}
+
+/// In the largest unit that says it exactly; the last one for 0.
+pub(super) fn shown(f: &mut fmt::Formatter<'_>, amount: u64, units: &[(&str, u64)]) -> fmt::Result {
+    let (name, worth) = units
+        .iter()
+        .find(|(_, worth)| amount > 0 && amount.is_multiple_of(*worth))
+        .or(units.last())
+        .copied()
+        .unwrap_or(("", 1));
+    write!(f, "{}{name}", amount / worth)
+}
+
 impl Rate {
     /// In bytes a second.
     #[must_use]
@@ -43,10 +62,8 @@ impl FromStr for Rate {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-        let (number, unit) = text.split_at(digits);
-        let unit = UNITS.iter().find(|(name, _)| *name == unit);
-        let bits = unit.and_then(|(_, worth)| number.parse::<u64>().ok()?.checked_mul(*worth));
+        // Networks are written in one word.
+        let bits = scaled(text, &UNITS).filter(|_| !text.contains(char::is_whitespace));
         match bits {
             Some(bits) if RATES.contains(&bits) => Ok(Self { bits }),
             Some(_) => Err(format!("{text} is none: write from 64kbit to 10gbit")),
@@ -84,13 +101,8 @@ impl FromStr for Share {
 }
 
 impl fmt::Display for Rate {
-    /// In the largest unit that says it exactly.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut units = UNITS.into_iter();
-        let (name, worth) = units
-            .find(|(_, worth)| self.bits.is_multiple_of(*worth))
-            .unwrap_or(("bit", 1));
-        write!(f, "{}{name}", self.bits / worth)
+        shown(f, self.bits, &UNITS)
     }
 }
 

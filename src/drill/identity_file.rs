@@ -1,6 +1,7 @@
 //! As whom firedrill logs in, and how long its rows are kept: types of a target file only. No password ever
 //! stands in such a file; it says where one is.
 
+use super::amount;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::fmt;
@@ -96,30 +97,12 @@ impl Size {
 const AGES: [(&str, u64); 2] = [("d", 24), ("h", 1)];
 const SIZES: [(&str, u64); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
 
-/// The number and the worth of its unit; `None` for anything else, or for what no u64 holds.
-fn amount(text: &str, units: &[(&str, u64)]) -> Option<u64> {
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, unit) = text.split_at(digits);
-    let (_, worth) = units.iter().find(|(name, _)| *name == unit.trim_start())?;
-    number.parse::<u64>().ok()?.checked_mul(*worth)
-}
-
-fn shown(f: &mut fmt::Formatter<'_>, amount: u64, units: &[(&str, u64)]) -> fmt::Result {
-    let (name, worth) = units
-        .iter()
-        .find(|(_, worth)| amount > 0 && amount.is_multiple_of(*worth))
-        .or(units.last())
-        .copied()
-        .unwrap_or(("", 1));
-    write!(f, "{}{name}", amount / worth)
-}
-
 macro_rules! written {
     ($type:ident, $field:ident, $units:ident, $expected:literal, $example:literal, $pattern:literal) => {
         impl FromStr for $type {
             type Err = String;
             fn from_str(text: &str) -> Result<Self, String> {
-                let $field = amount(text, &$units)
+                let $field = amount::scaled(text, &$units)
                     .ok_or_else(|| format!("{text:?} is none: write {}", $expected))?;
                 Ok(Self { $field })
             }
@@ -127,7 +110,7 @@ macro_rules! written {
 
         impl fmt::Display for $type {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                shown(f, self.$field, &$units)
+                amount::shown(f, self.$field, &$units)
             }
         }
 
