@@ -6,6 +6,7 @@
 
 use super::docker_target::{DockerTarget, Node};
 use super::hands::Hand;
+use super::shell;
 use crate::figures::bytes;
 use crate::target::{ProcessScope, Processes as _, Spot, TargetError};
 use futures_util::future::try_join_all;
@@ -207,22 +208,11 @@ impl DockerTarget {
         word: &str,
     ) -> Result<String, TargetError> {
         let command = ["sh", "-c", script, "sh", word];
-        let what = || format!("find the data of {}", node.facts.name);
-        let said = self
+        let asked = self
             .engine
             .exec_as(user, &node.facts.id, &command, LIMIT)
             .await;
-        match said {
-            Ok((text, 0)) => Ok(text),
-            Ok((text, code)) => Err(TargetError::new(
-                what(),
-                format!(
-                    "the shell in its container ended with {code}: {}",
-                    text.trim()
-                ),
-            )),
-            Err(error) => Err(TargetError::new(what(), error)),
-        }
+        shell::said(format!("find the data of {}", node.facts.name), asked)
     }
 
     /// Asks the program on a node's volumes one thing, as the owner of what lies there.

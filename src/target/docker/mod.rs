@@ -17,6 +17,7 @@
 //! | docker_target.rs | the target that drills see |
 //! | power.rs, processes.rs, network.rs, packets.rs, pressure.rs | what faults ask of it |
 //! | disk.rs, stress.rs | disks that can be filled, and processes beside a server |
+//! | shell.rs | what a shell in a container answers |
 //! | lost.rs | which packets are lost, where no journal tells |
 //! | parts.rs | what stands beside the nodes: the leader key's store, the router, the pooler |
 //! | dcs.rs | which containers hold the leader key |
@@ -55,6 +56,7 @@ mod processes;
 mod recovery;
 mod routing;
 mod settings;
+mod shell;
 mod sight;
 mod slowing;
 mod sounding;

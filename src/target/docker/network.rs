@@ -5,6 +5,7 @@ use super::addresses::Addresses;
 use super::client::{Attachment, Container};
 use super::docker_target::{DockerTarget, Node};
 use super::facts::NodeFacts;
+use super::shell;
 use crate::target::{CutFrom, Network, TargetError};
 use async_trait::async_trait;
 use std::time::Duration;
@@ -140,20 +141,11 @@ impl DockerTarget {
         if lines.is_empty() {
             return Ok(());
         }
-        let what = || format!("give {} the names in its /etc/hosts back", node.facts.name);
+        let what = format!("give {} the names in its /etc/hosts back", node.facts.name);
         let mut command = vec!["sh", "-c", "printf '%s\\n' \"$@\" >> /etc/hosts", "sh"];
         command.extend(lines.iter().map(String::as_str));
-        match self.engine.exec(&node.facts.id, &command, NAMES).await {
-            Ok((_, 0)) => Ok(()),
-            Ok((text, code)) => Err(TargetError::new(
-                what(),
-                format!(
-                    "the shell in its container ended with {code}: {}",
-                    text.trim()
-                ),
-            )),
-            Err(error) => Err(TargetError::new(what(), error)),
-        }
+        let answer = self.engine.exec(&node.facts.id, &command, NAMES).await;
+        shell::said(what, answer).map(|_| ())
     }
 
     /// Puts a node on a network as it was on it; `there` where it is on it otherwise.

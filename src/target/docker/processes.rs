@@ -4,6 +4,7 @@
 
 use super::client::Engine;
 use super::docker_target::{DockerTarget, Node};
+use super::shell;
 use crate::target::{
     ProcessId, ProcessScope, ProcessSignal, ProcessState, Processes, Stillness, TargetError,
 };
@@ -53,25 +54,20 @@ pub(super) async fn can_signal(engine: &Engine, container: &str) -> bool {
 impl DockerTarget {
     /// All processes of a container that runs and is not paused.
     pub(super) async fn list(&self, node: &Node) -> Result<Vec<Process>, TargetError> {
-        let what = || format!("list the processes of {}", node.facts.name);
         let listed = self
             .engine
             .exec(&node.facts.id, &["sh", "-c", LIST], LIMIT)
             .await;
         match listed {
-            Ok((text, 0)) => Ok(text.lines().filter_map(parse).collect()),
             // Where PostgreSQL is all that runs in it, it ends with PostgreSQL, and is told to run a moment longer.
-            Ok(_) if self.ends(node).await? => Ok(Vec::new()),
-            Ok((text, code)) => Err(TargetError::new(
-                what(),
-                format!(
-                    "the shell in its container ended with {code}: {}",
-                    text.trim()
-                ),
-            )),
+            Ok((_, code)) if code != 0 && self.ends(node).await? => Ok(Vec::new()),
             // It may have ended in between.
             Err(_) if !self.look_at(node).await?.running => Ok(Vec::new()),
-            Err(error) => Err(TargetError::new(what(), error)),
+            answer => {
+                let what = format!("list the processes of {}", node.facts.name);
+                let text = shell::said(what, answer)?;
+                Ok(text.lines().filter_map(parse).collect())
+            }
         }
     }
 
@@ -100,18 +96,12 @@ impl DockerTarget {
         let numbers: Vec<String> = processes.iter().map(|each| each.pid.to_string()).collect();
         let mut command = vec!["sh", "-c", SIGNAL, "sh", signal];
         command.extend(numbers.iter().map(String::as_str));
-        let what = || format!("signal processes of {}", node.facts.name);
         match self.engine.exec(&node.facts.id, &command, LIMIT).await {
-            Ok((_, 0)) => Ok(()),
-            Ok((text, code)) => Err(TargetError::new(
-                what(),
-                format!(
-                    "the shell in its container ended with {code}: {}",
-                    text.trim()
-                ),
-            )),
             Err(_) if !self.look_at(node).await?.running => Ok(()),
-            Err(error) => Err(TargetError::new(what(), error)),
+            answer => {
+                let what = format!("signal processes of {}", node.facts.name);
+                shell::said(what, answer).map(|_| ())
+            }
         }
     }
 }
