@@ -337,9 +337,10 @@ impl Gathered {
     /// Who led at first and who took over from it, where the rounds between two moments saw that.
     #[must_use]
     pub fn taken_over(&self, from: Stamp, until: Stamp) -> Option<TakenOver> {
-        let between = |round: &&Round| round.asked >= from && round.at <= until;
+        // In their order, so that a long run is not gone through to its end.
+        let between = self.rounds.iter().take_while(|round| round.at <= until);
         let mut led: Option<&String> = None;
-        for round in self.rounds.iter().filter(between) {
+        for round in between.filter(|round| round.asked >= from) {
             let Some((leader, _)) = round.leader() else {
                 continue;
             };
