@@ -3,7 +3,7 @@
 //! On a pair of its own, made from examples/plain/docker-compose.yml and removed at the end, since a container that is
 //! gone is gone.
 
-use super::{Containers, PLAIN, WORKLOAD, left_of};
+use super::{Containers, PLAIN, WORKLOAD, docker, left_by};
 use crate::support::{Finished, Firedrill};
 use std::process::Command;
 use std::time::Duration;
@@ -52,16 +52,6 @@ fn compose(arguments: &[&str]) -> (bool, String) {
     (said.status.success(), text)
 }
 
-fn docker(arguments: &[&str]) {
-    let said = Command::new("docker").args(arguments).output();
-    let said = said.expect("docker");
-    assert!(
-        said.status.success(),
-        "{}",
-        String::from_utf8_lossy(&said.stderr)
-    );
-}
-
 /// Runs the steps, with `deed` done once the step of that number (from 1) has begun.
 fn disturbed(steps: &str, number: usize, deed: impl FnOnce()) -> (Firedrill, Finished) {
     let firedrill = Firedrill::new()
@@ -101,7 +91,9 @@ fn a_primary_that_somebody_restarts_in_the_baseline_makes_the_run_invalid() {
     let _pair = OwnPair::up();
     let primary = OwnPair::name("primary");
     let steps = "  - baseline: { for: 20s }\n  - kill: { node: standby, id: fault }\n";
-    let (_home, run) = disturbed(steps, 1, || docker(&["restart", &primary]));
+    let (_home, run) = disturbed(steps, 1, || {
+        docker(&["restart", &primary]);
+    });
     assert_eq!(run.code, Some(4), "{}", run.stderr);
     assert!(run.stderr.contains("before any fault"), "{}", run.stderr);
     assert!(run.stderr.contains("nothing was broken"), "{}", run.stderr);
@@ -116,7 +108,9 @@ fn a_container_that_somebody_removes_is_named_and_the_run_does_not_pass() {
     let _pair = OwnPair::up();
     let standby = OwnPair::name("standby");
     let steps = "  - baseline: { for: 5s }\n  - kill: { node: standby, id: fault }\n  - hold: { for: 10s }\n";
-    let (home, run) = disturbed(steps, 3, || docker(&["rm", "--force", &standby]));
+    let (home, run) = disturbed(steps, 3, || {
+        docker(&["rm", "--force", &standby]);
+    });
     assert_eq!(run.code, Some(6), "{}", run.stderr);
     let gone = "was removed; a new one of the same name is another node";
     assert!(run.stderr.contains(gone), "{}", run.stderr);
@@ -124,10 +118,7 @@ fn a_container_that_somebody_removes_is_named_and_the_run_does_not_pass() {
     let undone = home.run(&["undo"]);
     assert!(matches!(undone.code, Some(5 | 6)), "{}", undone.stderr);
     // Nobody can put that back, so that its lock would stay.
-    let runs = home.home().join("state/firedrill/runs");
-    for run in std::fs::read_dir(runs).into_iter().flatten().flatten() {
-        for id in left_of(&run.path()).split_whitespace() {
-            docker(&["rm", "--force", id]);
-        }
+    for id in left_by(&home).split_whitespace() {
+        docker(&["rm", "--force", id]);
     }
 }

@@ -159,23 +159,30 @@ impl Containers {
 
     /// The ids of the containers that may be drilled, of the project that the target names: others may run beside it.
     fn drillable(&self, more: &[&str]) -> String {
-        let target = std::fs::read_to_string(&self.target).expect("our own file");
-        let project = target.split_once("project: ").map(|(_, rest)| {
-            let ends = |c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '_');
-            let name = rest.split(ends).next().unwrap_or_default();
-            format!("label=com.docker.compose.project={name}")
-        });
         let mut arguments = vec![
             "ps",
             "--quiet",
             "--filter",
             "label=firedrill/drillable=true",
+            "--filter",
+            &self.filter,
         ];
         arguments.extend_from_slice(more);
-        if let Some(project) = &project {
-            arguments.extend(["--filter", project]);
-        }
         docker(&arguments)
+    }
+
+    /// What runs of this test have made and not removed: their lock, and those that they let into networks.
+    fn of_runs(&self) -> String {
+        left_by(&self.firedrill)
+    }
+
+    /// Waits until there is nothing of that any more.
+    fn wait_until_nothing_is_left(&self) {
+        let clock = Clock::start();
+        while !self.of_runs().is_empty() {
+            assert!(clock.now().0 < 120_000_000, "{}", self.of_runs());
+            sleep(Duration::from_millis(500));
+        }
     }
 
     /// Every container of a node, its restart policy, its state and its networks, as the engine has them.
@@ -188,7 +195,7 @@ impl Containers {
         lines.concat()
     }
 
-    /// The containers of its nodes.
+    /// The containers of its nodes and of what stands beside them, whether or not they run.
     fn ids(&self) -> Vec<String> {
         let drillable = "label=firedrill/drillable=true";
         let list = ["ps", "--all", "--quiet", "--filter", drillable];
@@ -213,6 +220,13 @@ fn left_of(run: &Path) -> String {
     let run = run.file_name().expect("a run's folder").to_string_lossy();
     let label = format!("label=firedrill/run={run}");
     docker(&["ps", "--all", "--quiet", "--filter", &label])
+}
+
+/// The same of all runs from a home.
+fn left_by(firedrill: &Firedrill) -> String {
+    let runs = firedrill.home().join("state/firedrill/runs");
+    let runs = std::fs::read_dir(runs).into_iter().flatten().flatten();
+    runs.map(|run| left_of(&run.path())).collect()
 }
 
 /// Where a run's clients entered its nodes' networks; gone once the run is put back.

@@ -6,7 +6,6 @@ use crate::support::Firedrill;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::path::PathBuf;
-use std::process::Command;
 use std::time::Duration;
 
 /// Entries by which the fault is on its way: opened, the lock, the intent.
@@ -30,22 +29,9 @@ pub(super) fn both_dead(containers: &Containers, firedrill: &Firedrill, steps: &
     run
 }
 
-/// The containers as the engine has them, and the entries for neighbours in their networks that somebody set by hand.
+/// The containers as the engine has them, and firedrill's entries in their networks.
 fn state(containers: &Containers) -> String {
-    let mut state = containers.as_found();
-    for id in containers.ids() {
-        let asked = Command::new("docker")
-            .args(["exec", &id, "cat", "/proc/net/arp"])
-            .output()
-            .expect("docker");
-        // ATF_COM and ATF_PERM of linux/if_arp.h. One that does not run has none.
-        let table = String::from_utf8_lossy(&asked.stdout).into_owned();
-        let set = table.lines().filter(|line| line.contains(" 0x6 "));
-        for line in set {
-            state.push_str(&format!("{id} {line}\n"));
-        }
-    }
-    state
+    format!("{}{:?}", containers.as_found(), containers.entries())
 }
 
 pub(super) fn home(containers: &Containers) -> Firedrill {

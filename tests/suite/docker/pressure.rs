@@ -7,6 +7,7 @@
 
 use super::{Containers, docker, killed};
 use firedrill::clock::Clock;
+use std::process::Child;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -156,7 +157,19 @@ fn a_disk_is_filled_where_it_is_one_nodes_own() {
     );
 }
 
-/// A drill that holds its fault for a long time, and what is there of it when it stands.
+/// Starts a drill that holds its faults for a long time, and waits until all of them stand.
+fn held(containers: &Containers) -> Child {
+    let (steps, all) = standing(containers);
+    let path = containers.write(&format!(
+        "{DEMANDS}steps:\n  - baseline: {{ for: 5s }}\n{steps}  - hold: {{ for: 5m }}\n"
+    ));
+    let arguments = ["run", &path, "--yes", "--target", &containers.target];
+    let runner = containers.firedrill.start(&arguments);
+    containers.wait_for("nothing pressed", |found| found.len() >= all);
+    runner
+}
+
+/// What it does, and how much is there of it when it stands.
 fn standing(containers: &Containers) -> (String, usize) {
     match containers.small_disks() {
         true => (
@@ -181,20 +194,10 @@ fn when_the_runner_is_killed_the_watchdog_relieves_the_nodes() {
         return;
     };
     let before = containers.as_found();
-    let (steps, all) = standing(&containers);
-    let path = containers.write(&format!(
-        "{DEMANDS}steps:\n  - baseline: {{ for: 5s }}\n{steps}  - hold: {{ for: 5m }}\n"
-    ));
-    let firedrill = &containers.firedrill;
-    let runner = firedrill.start(&["run", &path, "--yes", "--target", &containers.target]);
-    containers.wait_for("nothing pressed", |found| found.len() >= all);
+    let runner = held(&containers);
     let said = killed(runner);
     containers.wait_for(&format!("not relieved\n{said}"), <[String]>::is_empty);
-    let clock = Clock::start();
-    while !containers.of_runs().is_empty() {
-        assert!(clock.now().0 < 120_000_000, "{}", containers.of_runs());
-        sleep(Duration::from_millis(500));
-    }
+    containers.wait_until_nothing_is_left();
     assert_eq!(containers.as_found(), before);
 }
 
@@ -204,16 +207,11 @@ fn where_runner_watchdog_and_journal_are_gone_the_labels_tell_what_presses() {
         return;
     };
     let before = containers.as_found();
-    let (steps, all) = standing(&containers);
-    let path = containers.write(&format!(
-        "{DEMANDS}steps:\n  - baseline: {{ for: 5s }}\n{steps}  - hold: {{ for: 5m }}\n"
-    ));
     let firedrill = &containers.firedrill;
-    let mut runner = firedrill.start(&["run", &path, "--yes", "--target", &containers.target]);
-    containers.wait_for("nothing pressed", |found| found.len() >= all);
+    let mut runner = held(&containers);
     let mut running = || runner.try_wait().expect("an own child").is_none();
-    let held = firedrill.lines_reached("events.jsonl", "\"step_began\"", 4, &mut running);
-    let run = held.expect("the hold");
+    let holds = firedrill.lines_reached("events.jsonl", "\"step_began\"", 4, &mut running);
+    let run = holds.expect("the hold");
     firedrill.kill_watchdog();
     killed(runner);
     std::fs::remove_dir_all(run).expect("the run's folder");
