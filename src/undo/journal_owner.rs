@@ -257,6 +257,15 @@ impl JournalOwner {
     }
 }
 
+impl Drop for JournalOwner {
+    /// Lets go of the lock itself and not only of this handle on it: a program that is just being started
+    /// has a copy of the handle, with which the lock would outlive its owner (open(2), O_CLOEXEC).
+    fn drop(&mut self) {
+        // What fails here is let go of with the last handle.
+        let _ = self.file.unlock();
+    }
+}
+
 #[cfg(test)]
 impl JournalOwner {
     /// From now on every append fails, as it does when the disk is gone.
@@ -300,9 +309,9 @@ fn lock(file: &File, path: &Path) -> Result<(), JournalError> {
     }
 }
 
-/// The same, with patience where no other process has the right: a program that is just being started has
-/// a copy of every open file, locks included, until it runs (open(2), O_CLOEXEC), so a lock that was let go
-/// may look held for that long.
+/// The same, with patience where no other process has the right: a program that a runner was just starting
+/// when it was killed has a copy of every open file, locks included, until it runs (open(2), O_CLOEXEC), so
+/// a dead runner's lock may look held for that long.
 fn lock_once_free(file: &File, path: &Path) -> Result<(), JournalError> {
     let me = std::process::id();
     for _ in 0..STARTING_TRIES {
@@ -327,7 +336,11 @@ pub fn held_by(folder: &Path) -> Result<Option<Option<u32>>, JournalError> {
         source,
     })?;
     match lock(&file, &path) {
-        Ok(()) => Ok(None),
+        Ok(()) => {
+            // For the same reason as in `JournalOwner::drop`.
+            let _ = file.unlock();
+            Ok(None)
+        }
         Err(JournalError::Held { pid, .. }) => Ok(Some(pid)),
         Err(error) => Err(error),
     }
@@ -406,6 +419,17 @@ mod tests {
         assert!(journal.open_entries().is_empty());
         let mode = fs::metadata(owner.path()).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_program_that_is_being_started_does_not_keep_the_lock() {
+        let folder = tempfile::tempdir().unwrap();
+        let owner = JournalOwner::create(folder.path(), opened()).unwrap();
+        let copy_in_the_child = owner.file.try_clone().unwrap();
+        drop(owner);
+        assert_eq!(held_by(folder.path()).unwrap(), None);
+        JournalOwner::take(folder.path()).unwrap();
+        drop(copy_in_the_child);
     }
 
     #[test]
