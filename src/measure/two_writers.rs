@@ -2,7 +2,8 @@
 //!
 //! The commit instant of an acknowledgement is the moment it arrived. A statement that was queued at a
 //! frozen server and ran when it thawed cannot be prevented by anybody, so it is counted apart from one
-//! that was sent afterwards.
+//! that was sent afterwards. Only a freeze that stopped the server queues anything: one of its failover agent, or of its
+//! postmaster alone, leaves open sessions served, and what they were given counts in full.
 
 use super::findings::OnChannel;
 use super::gathered::Gathered;
@@ -171,6 +172,7 @@ fn pair(run: &Gathered, (old, a): (u32, &Writer), (new, b): (u32, &Writer)) -> O
     let inside = |at: Stamp| shared.iter().any(|(from, to)| at >= *from && at <= *to);
     let mut acks = 0;
     let (mut sent_before_thaw, mut sent_after) = (0, 0);
+    let stops = stops(run, old);
     for channel in committing(run) {
         let matters = |summary: &Summary| {
             let shares = shared
@@ -190,8 +192,12 @@ fn pair(run: &Gathered, (old, a): (u32, &Writer), (new, b): (u32, &Writer)) -> O
             if !of_old || at <= first_of_new {
                 continue;
             }
-            let node = channel.node_of(&commit).or(node_in_name(channel.name()));
-            let free_since = thawed_at(run, node, first_of_new).unwrap_or(first_of_new);
+            let node = node_of(channel, &commit);
+            let mine = stops
+                .iter()
+                .filter(|stop| node.is_none_or(|node| node == stop.node));
+            let thawed = mine.map(|stop| stop.over).filter(|&at| at > first_of_new);
+            let free_since = thawed.min().unwrap_or(first_of_new);
             if commit.slot.sent > free_since {
                 sent_after += 1;
             } else {
@@ -213,20 +219,54 @@ fn pair(run: &Gathered, (old, a): (u32, &Writer), (new, b): (u32, &Writer)) -> O
     })
 }
 
-/// When a commit's node was surely running again after a freeze: the return of the call that thawed it.
-/// Statements sent earlier than that may have been queued.
-fn thawed_at(run: &Gathered, node: Option<&str>, first_of_new: Stamp) -> Option<Stamp> {
+/// A freeze that stopped a whole server.
+struct Stop<'a> {
+    node: &'a str,
+    /// When it was surely running again: the return of the call that thawed it. Statements sent earlier than that may
+    /// have been queued.
+    over: Stamp,
+}
+
+fn stops(run: &Gathered, old: u32) -> Vec<Stop<'_>> {
     let freezes = run.acts.faults().filter(|fault| fault.name == "freeze");
-    let mine = freezes.filter(|fault| node.is_none_or(|node| *node == fault.node));
-    mine.filter_map(|fault| {
+    let stops = freezes.filter_map(|fault| {
         let ways_back = [ActKind::Release, ActKind::Undo];
         let thaws = ways_back
             .into_iter()
             .filter_map(|kind| run.acts.of_fault(kind, fault.number));
-        thaws.map(|thaw| thaw.struck_by()).min()
+        let thaw = thaws.min_by_key(|thaw| thaw.struck_by())?;
+        let stood_still = !answered(run, &fault.node, old, (fault.struck_by(), thaw.requested));
+        stood_still.then(|| Stop {
+            node: &fault.node,
+            over: thaw.struck_by(),
+        })
+    });
+    stops.collect()
+}
+
+/// Whether a node was sent a commit after one moment and acknowledged it before another.
+fn answered(run: &Gathered, node: &str, timeline: u32, (from, to): (Stamp, Stamp)) -> bool {
+    committing(run).any(|channel| {
+        let matters = |summary: &Summary| {
+            summary.may_hold(timeline) && summary.last_settled > from && summary.first_settled < to
+        };
+        let parts = channel
+            .parts()
+            .filter(|part| part.summary.is_none_or(matters));
+        let mut attempts = parts.flat_map(|part| part.attempts());
+        attempts.any(|attempt| {
+            attempt.is_committed()
+                && attempt.timeline == timeline
+                && attempt.slot.sent > from
+                && attempt.slot.settled < to
+                && node_of(channel, &attempt) == Some(node)
+        })
     })
-    .filter(|&thaw| thaw > first_of_new)
-    .min()
+}
+
+/// The node that answered, where that is known.
+fn node_of<'a>(channel: &'a Timeline, attempt: &Attempt) -> Option<&'a str> {
+    channel.node_of(attempt).or(node_in_name(channel.name()))
 }
 
 /// The timeline whose commits are not in the converged history, 0 when nobody knows. Where both are named

@@ -182,7 +182,6 @@ impl FakeTarget {
     pub fn fails_over(&mut self) {
         self.failover = Failover::Automatic;
     }
-
     /// The stack rewinds the node: it is silent, and after so many looks it streams.
     pub fn rewinds(&self, node: &str, looks: u32) {
         let mut state = self.state();
@@ -296,7 +295,8 @@ impl Target for FakeTarget {
         self.failover
     }
     fn control_period(&self) -> Duration {
-        Duration::from_millis(50)
+        let automatic = self.failover == Failover::Automatic;
+        Duration::from_millis(if automatic { 30_000 } else { 50 })
     }
     fn endpoints(&self) -> Vec<Endpoint> {
         Vec::new()

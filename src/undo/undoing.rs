@@ -46,7 +46,7 @@ impl Guard {
 
     async fn undo_these(&mut self, numbers: &[u32], way: &mut WayBack<'_>) -> UndoReport {
         let mut report = UndoReport::default();
-        let mut before = writable(way, &mut report).await;
+        let mut before = writable(way, &mut report, usize::MAX).await;
         let mut waiting: Vec<u32> = numbers.iter().copied().rev().collect();
         let mut troubles = Vec::new();
         for round in 1..=ROUNDS {
@@ -62,6 +62,9 @@ impl Guard {
             // What failed in this round may have failed because of what came apart.
             waiting.extend(troubles.iter().map(|trouble| trouble.number));
             waiting.sort_unstable_by(|a, b| b.cmp(a));
+        }
+        if before.len() >= 2 {
+            before = writable(way, &mut report, 1).await;
         }
         if before.len() >= 2 {
             let names = before.join(" and ");
@@ -93,7 +96,7 @@ impl Guard {
                     Ok(()) => fruitless = 0,
                     Err(trouble) => troubles.push(trouble),
                 }
-                let after = writable(way, report).await;
+                let after = writable(way, report, before.len().max(1)).await;
                 if after.len() >= 2 && after.len() > before.len() {
                     let names = after.join(" and ");
                     let text = format!("an undo let {names} take writes");
@@ -291,9 +294,10 @@ impl Open {
     }
 }
 
-/// The nodes that take writes. Two for a moment is what a stack's own agent ends within a period, so they
-/// are counted again before it counts.
-async fn writable(way: &WayBack<'_>, report: &mut UndoReport) -> Vec<String> {
+/// The nodes that take writes. Two for a moment is what a stack's own agent ends within a period, so that more than
+/// are `expected` are counted again before it counts. Nobody is waited for before an undo has begun: the fault that is
+/// open may be what keeps the agent from ending it.
+async fn writable(way: &WayBack<'_>, report: &mut UndoReport, expected: usize) -> Vec<String> {
     let patience = way.target.control_period() * 2 + Duration::from_secs(1);
     let begun = Instant::now();
     loop {
@@ -314,7 +318,7 @@ async fn writable(way: &WayBack<'_>, report: &mut UndoReport) -> Vec<String> {
             .iter()
             .any(|node| !matches!(node.standing, NodeStanding::Silent { .. }));
         report.writable = answered.then_some(names.len() as u32);
-        if names.len() < 2 || begun.elapsed() >= patience {
+        if names.len() <= expected || begun.elapsed() >= patience {
             return names;
         }
         sleep(PAUSE).await;

@@ -56,6 +56,49 @@ fn a_statement_that_was_queued_before_the_thaw_cannot_be_held_against_anybody() 
     assert_eq!(result.verdict, Verdict::Pass, "{:?}", result.reasons);
 }
 
+/// Only the failover agent of node-1 stands still, from 6.0 to 9.0 s, and the router takes no clients there: the server
+/// itself goes on for whoever reaches it, until it is taken down in the undo.
+#[test]
+fn what_a_server_acknowledged_while_only_its_agent_stood_still_was_not_queued() {
+    let story = Story::new()
+        .round(5_000, &[("node-1", 1)], Some("node-2"))
+        .act(
+            ActKind::Fault,
+            (1, "freeze", "node-1"),
+            (6_000, 6_020, 6_030),
+        )
+        .served((MEASURING, 6_000), "node-1", 1)
+        .every(
+            "node/node-1/pinned",
+            (MEASURING, 9_500),
+            GOOD,
+            Some(("node-1", 1)),
+        )
+        .refused((6_000, 7_000))
+        .served((7_000, 12_000), "node-2", 2)
+        .every(
+            "node/node-2/pinned",
+            (6_900, 12_000),
+            GOOD,
+            Some(("node-2", 2)),
+        )
+        .act(
+            ActKind::Undo,
+            (1, "freeze", "node-1"),
+            (9_000, 10_000, 10_010),
+        );
+    let result = finished(story);
+    let pair = result.two_writers.pairs[0];
+    // One every 50 ms from 6.95 to 9.45 s; the one that was sent at 6.9 s came before the new primary's first.
+    assert_eq!((pair.sent_before_thaw, pair.sent_after), (0, 51));
+    assert_eq!(result.verdict, Verdict::Fail);
+    assert!(
+        result.reasons[0].starts_with("two_writers failed: 51"),
+        "{:?}",
+        result.reasons
+    );
+}
+
 #[test]
 fn a_statement_that_was_sent_after_the_thaw_is_two_writers() {
     let result = finished(thawed(500));
