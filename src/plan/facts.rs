@@ -1,5 +1,5 @@
-//! What a plan must know of a target: from its file alone, so that `plan` needs no running cluster, or
-//! from the cluster itself, when a run is about to begin.
+//! What a plan must know of a target: from its file alone, which is enough where the run itself brings the cluster,
+//! from a look at a cluster that runs already, or from the cluster itself, when a run is about to begin.
 
 use crate::drill::docker_file::Docker;
 use crate::drill::simulated::Simulated;
@@ -203,6 +203,27 @@ impl TargetFacts {
     /// The same, with everything that the running cluster itself can tell in its place.
     #[must_use]
     pub fn seen(self, target: &dyn Target, seen: &ClusterSeen) -> Self {
+        Self {
+            kind: target.record().kind,
+            lacks: CAN_BE_EXPLAINED
+                .into_iter()
+                .filter_map(|capability| Some((capability, target.lacks(capability)?)))
+                .collect(),
+            capabilities: target.capabilities().to_vec(),
+            has_reader: target.endpoints().iter().any(|each| each.name == "reader"),
+            ..self.at_a_glance(seen, target.failover(), target.control_period())
+        }
+    }
+
+    /// The same, with what is known of a cluster that was looked at and not taken: its nodes, their roles, and who
+    /// fails over. What it can is still what its file promises.
+    #[must_use]
+    pub fn at_a_glance(
+        self,
+        seen: &ClusterSeen,
+        failover: Failover,
+        control_period: Duration,
+    ) -> Self {
         let leader = seen.leader().map(|(name, _)| name);
         let nodes = seen
             .nodes
@@ -225,18 +246,11 @@ impl TargetFacts {
             _ => false,
         });
         Self {
-            kind: target.record().kind,
             nodes,
             live: true,
             unseen: false,
-            lacks: CAN_BE_EXPLAINED
-                .into_iter()
-                .filter_map(|capability| Some((capability, target.lacks(capability)?)))
-                .collect(),
-            capabilities: target.capabilities().to_vec(),
-            failover: target.failover(),
-            control_period: target.control_period(),
-            has_reader: target.endpoints().iter().any(|each| each.name == "reader"),
+            failover,
+            control_period,
             synchronous,
             ..self
         }

@@ -5,6 +5,7 @@
 //! | mod.rs | the order of it all |
 //! | kind.rs | what each kind of target is set to, and its runtime |
 //! | containers.rs | what a target in containers is set to |
+//! | looking.rs | who is who on a cluster that runs already, for the plan |
 //! | session.rs | what a run holds open: folder, journal, watchdog, cluster |
 //! | preparing.rs | from a whole cluster to an execution |
 //! | watching.rs | lets a live view read along |
@@ -18,12 +19,15 @@ mod containers;
 mod extras;
 mod judging;
 mod kind;
+mod looking;
 mod preparing;
 mod series;
 mod session;
 mod watching;
 
 pub use asking::parse_answer;
+pub use kind::Settings;
+pub use looking::look;
 pub use series::Place;
 
 use super::exit_code::Exit;
@@ -36,7 +40,6 @@ use crate::executor::signals::Stops;
 use crate::report::Outputs;
 use crate::undo::open_runs::Registry;
 use judging::Judged;
-use kind::Settings;
 use session::Session;
 use std::path::PathBuf;
 use tokio::task::LocalSet;

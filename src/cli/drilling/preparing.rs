@@ -3,6 +3,7 @@
 
 use super::extras;
 use super::kind::Settings;
+use super::looking::look;
 use super::session::Session;
 use super::watching::SharedView;
 use super::{Request, asking};
@@ -35,7 +36,7 @@ pub enum Ahead {
     Over(Exit),
 }
 
-/// Plans on paper, shows it and asks, so that what a target cannot do and what nobody wants is said before
+/// Plans on paper and, where the cluster runs already, with who is who there; shows it and asks, so that what a target cannot do and what nobody wants is said before
 /// anything is started. (A throw-away cluster begins with the roles that are on paper.)
 ///
 /// # Errors
@@ -47,6 +48,12 @@ pub fn plan_ahead(request: Request, terminal: &Terminal) -> Result<Ahead, Failur
             asking::answerable(&plan.steps, &request.answers, request.no_input)?;
             // A password that is nowhere is said before anybody is asked.
             let settings = Settings::of(&request.target)?;
+            let facts = look(facts, &settings, Some(&request.registry))?;
+            let plan = match facts.live {
+                true => compile(&request.drill, &facts, request.seed)
+                    .map_err(|refusals| Failure::target(refused_now(&refusals)))?,
+                false => plan,
+            };
             terminal.say(preview(&plan.record, &facts, request.seed).trim_end());
             if !request.agreed && !agreed(terminal, request.no_input)? {
                 terminal.say("called off; nothing was touched");

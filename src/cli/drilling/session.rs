@@ -353,8 +353,11 @@ impl Session {
 }
 
 /// Refuses a target on which a run is not undone: what it left would be taken for how things are.
+///
+/// # Errors
+/// Its name, and what to do.
 #[cfg(feature = "docker")]
-fn refuse_unfinished(registry: &Registry, identity: &str) -> Result<(), Failure> {
+pub(super) fn refuse_unfinished(registry: &Registry, identity: &str) -> Result<(), Failure> {
     let open = registry.find_open(identity).map_err(|error| {
         Failure::target(format!(
             "whether a run is open on this target cannot be told: {error}"

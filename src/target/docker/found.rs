@@ -16,7 +16,7 @@ use std::sync::Arc;
 /// The label by which a container says that drills may break it.
 pub(super) const DRILLABLE: &str = "firedrill/drillable";
 /// How many containers are looked at together.
-const AT_ONCE: usize = 16;
+pub(super) const AT_ONCE: usize = 16;
 /// Compose's own labels.
 const PROJECT: &str = "com.docker.compose.project";
 const SERVICE: &str = "com.docker.compose.service";

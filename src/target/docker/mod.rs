@@ -6,6 +6,7 @@
 //! | client.rs | the engine's API; the only file that knows bollard |
 //! | settings.rs | what is set, with its passwords |
 //! | found.rs | which containers are the nodes, whether they may be drilled, how they were found |
+//! | overview.rs | who leads now, for a plan |
 //! | facts.rs | how they were found, as the journal keeps it |
 //! | lock.rs | one drill at a time |
 //! | inside.rs | a container beside each node, in its network, through which it is asked |
@@ -45,6 +46,7 @@ mod inside;
 mod lock;
 mod lost;
 mod network;
+mod overview;
 mod packets;
 mod parts;
 mod patroni_stack;
@@ -69,6 +71,7 @@ pub use docker_target::DockerTarget;
 pub use facts::Facts;
 pub use found::{Candidates, Found, engine_here};
 pub use lock::{LeftBehind, Owner};
+pub use overview::Overview;
 pub use routing::HaproxyAt;
 pub use settings::{As, DockerSettings, PatroniAt};
 pub use stack::StackKind;

@@ -10,6 +10,7 @@ use super::hands::Hands;
 use super::inside::Visitors;
 use super::routing::Routing;
 use super::settings::{As, DockerSettings};
+use super::stack::Stack;
 use super::{lock, power, processes, stack};
 use crate::clock::Clock;
 use crate::event::TargetRecord;
@@ -94,6 +95,14 @@ impl DockerTarget {
             }
         }
         Ok(target)
+    }
+
+    /// The cluster as it is looked at before a run has it.
+    pub(super) fn untaken(engine: Engine, facts: Facts, stack: Arc<dyn Stack>) -> Self {
+        Self {
+            stack,
+            ..Self::on(engine, facts, "")
+        }
     }
 
     fn on(engine: Engine, facts: Facts, run: &str) -> Self {

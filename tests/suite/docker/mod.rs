@@ -12,6 +12,7 @@ mod killed_runner;
 mod nobody_left;
 mod packets;
 mod plain;
+mod plans;
 mod pressure;
 mod refusals;
 mod slow_network;
@@ -130,9 +131,12 @@ impl Containers {
                 "--filter",
                 "label=firedrill.role=node",
                 "--filter",
+                &self.filter,
+                "--filter",
                 "health=healthy",
             ]);
-            if asked.code == Some(0) && members.lines().count() >= 3 {
+            let all_answer = asked.code == Some(0) && !asked.stdout.contains("(silent)");
+            if all_answer && members.lines().count() >= 3 {
                 return;
             }
             assert!(

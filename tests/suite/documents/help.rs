@@ -16,7 +16,7 @@ fn help_is_short_and_complete() {
     Commands:
       demo         Lose a primary on a throw-away cluster and read the numbers
       run          Run a drill: break, measure, prove, put back, judge
-      plan         Show what a drill would do; change nothing
+      plan         Show what a drill would do, and to which nodes now; change nothing
       check        Check drill files and target files for mistakes
       new          Write a drill file or a target file to start from, every field explained
       answer       Answer a question that a running drill asks

@@ -6,8 +6,9 @@ use super::PlainStack;
 use super::psql::Psql;
 use crate::target::TargetError;
 use crate::target::docker::client::{Container, Engine};
-use crate::target::docker::found::{add_version, refused, version_of};
+use crate::target::docker::found::{AT_ONCE, add_version, refused, version_of};
 use crate::target::docker::stack::Looked;
+use futures_util::{StreamExt as _, stream};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,8 +36,14 @@ impl PlainStack {
         let mut versions = Vec::new();
         let mut members: Vec<String> = Vec::new();
         let mut cluster: Option<(String, &str)> = None;
-        for (container, name) in nodes {
-            let said = psql.ask(engine, &container.id, WHO, ASK).await;
+        let ask = |node: &(&Container, &str)| {
+            let id = node.0.id.clone();
+            let psql = &psql;
+            async move { psql.ask(engine, &id, WHO, ASK).await }
+        };
+        let asked: Vec<_> = nodes.iter().map(ask).collect();
+        let answers: Vec<_> = stream::iter(asked).buffered(AT_ONCE).collect().await;
+        for ((_, name), said) in nodes.iter().zip(answers) {
             let said = said.map_err(|why| {
                 refused(format!(
                     "{name} does not say who it is: {why}; a run that dies is put back without a password, so \
