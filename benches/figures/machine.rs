@@ -25,20 +25,40 @@ pub fn ms(time: Duration) -> f64 {
     time.as_secs_f64() * 1000.0
 }
 
-/// Processor time of this process, all threads, user and system.
-pub fn own_processor_time() -> Duration {
-    processor_time(UsageWho::RUSAGE_SELF)
+/// What programs took of the processors.
+#[derive(Clone, Copy, Default)]
+pub struct Taken {
+    /// User and system, all threads.
+    pub processor: Duration,
+    /// How often one waited for something to happen (voluntary context switches, getrusage(2)).
+    pub waits: u64,
 }
 
-/// Processor time of all child processes that have ended.
-pub fn childrens_processor_time() -> Duration {
-    processor_time(UsageWho::RUSAGE_CHILDREN)
-}
+impl Taken {
+    /// By this process until now.
+    pub fn by_this() -> Self {
+        Self::by(UsageWho::RUSAGE_SELF)
+    }
 
-fn processor_time(who: UsageWho) -> Duration {
-    let usage = getrusage(who).expect("getrusage");
-    let us = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
-    Duration::from_micros(us as u64)
+    /// By all child processes that have ended.
+    pub fn by_children() -> Self {
+        Self::by(UsageWho::RUSAGE_CHILDREN)
+    }
+
+    fn by(who: UsageWho) -> Self {
+        let usage = getrusage(who).expect("getrusage");
+        let us = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
+        Self {
+            processor: Duration::from_micros(us as u64),
+            waits: usage.voluntary_context_switches() as u64,
+        }
+    }
+
+    /// Adds what was taken from one moment to another.
+    pub fn add(&mut self, from: Self, to: Self) {
+        self.processor += to.processor - from.processor;
+        self.waits += to.waits - from.waits;
+    }
 }
 
 /// The most memory that any ended child had in use, in MiB.

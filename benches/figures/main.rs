@@ -16,6 +16,7 @@ mod audit;
 #[cfg(feature = "docker")]
 mod containers;
 mod day;
+mod fleet;
 mod ledger;
 mod machine;
 mod plan;

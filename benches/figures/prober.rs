@@ -1,7 +1,7 @@
 //! What the prober costs in processor time, and how its latency compares, beside pgbench: the same
 //! statement, rate and number of clients, one after the other and in turns.
 
-use crate::machine::{childrens_processor_time, own_processor_time};
+use crate::machine::Taken;
 use crate::row::Row;
 use crate::server::Server;
 use firedrill::clock::Clock;
@@ -32,7 +32,7 @@ fn script(run: &str) -> String {
 /// What one side cost and saw.
 #[derive(Default)]
 struct Side {
-    processor: Duration,
+    taken: Taken,
     commits: u64,
     /// Latencies from the moment an attempt was due, in microseconds.
     waited: Vec<u64>,
@@ -41,7 +41,12 @@ struct Side {
 impl Side {
     /// Seconds of processor per million commits.
     fn per_million(&self) -> f64 {
-        self.processor.as_secs_f64() * 1e6 / self.commits as f64
+        self.taken.processor.as_secs_f64() * 1e6 / self.commits as f64
+    }
+
+    /// How often it waited per commit.
+    fn waits(&self) -> f64 {
+        self.taken.waits as f64 / self.commits as f64
     }
 
     fn percentile_ms(&mut self, quantile: f64) -> f64 {
@@ -82,7 +87,18 @@ fn beside(runtime: &tokio::runtime::Runtime, server: &Server, rate: u64) -> Vec<
     let (we, they) = (ours.per_million(), theirs.per_million());
     let shown = format!("{:.2} ({we:.1} s / {they:.1} s per million)", we / they);
     let what = format!("processor time of the prober / pgbench, {rate} commits a second");
-    let mut rows = vec![Row::at_most(&what, we / they, CPU_LIMIT, &shown, "1.0")];
+    let (our_waits, their_waits) = (ours.waits(), theirs.waits());
+    let mut rows = vec![
+        Row::at_most(&what, we / they, CPU_LIMIT, &shown, "1.0"),
+        Row::told(
+            &format!("waits per commit, prober / pgbench, {rate} commits a second"),
+            &format!("{our_waits:.2} / {their_waits:.2}"),
+        ),
+        Row::told(
+            &format!("processor time per wait, prober / pgbench, {rate} commits a second"),
+            &format!("{:.1} / {:.1} µs", we / our_waits, they / their_waits),
+        ),
+    ];
     for quantile in PERCENTILES {
         let (we, they) = (ours.percentile_ms(quantile), theirs.percentile_ms(quantile));
         let what = format!(
@@ -131,9 +147,9 @@ async fn probe(server: &Server, rate: u64, run: &str, side: &mut Side) {
     };
     let (emitter, mut events) = Emitter::channel();
     let prober = Prober::start(plan, emitter).await.expect("it starts");
-    let (before, acknowledged) = (own_processor_time(), prober.acknowledged());
+    let (before, acknowledged) = (Taken::by_this(), prober.acknowledged());
     tokio::time::sleep(LASTS).await;
-    side.processor += own_processor_time() - before;
+    side.taken.add(before, Taken::by_this());
     side.commits += prober.acknowledged() - acknowledged;
     prober.stop().await.expect("a ledger");
     let mut pinned: Option<ChannelRecord> = None;
@@ -179,7 +195,7 @@ fn pgbench(server: &Server, rate: u64, turn: usize, side: &mut Side) -> Result<(
             .arg("postgres")
             .current_dir(folder.path())
             .stdout(std::process::Stdio::piped());
-        let before = childrens_processor_time();
+        let before = Taken::by_children();
         let output = command
             .output()
             .map_err(|error| format!("pgbench: {error}"))?;
@@ -190,7 +206,7 @@ fn pgbench(server: &Server, rate: u64, turn: usize, side: &mut Side) -> Result<(
             side.waited.extend(latencies(folder.path()));
             continue;
         }
-        side.processor += childrens_processor_time() - before;
+        side.taken.add(before, Taken::by_children());
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         let processed = said
             .lines()
