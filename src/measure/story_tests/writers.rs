@@ -2,10 +2,8 @@
 
 use super::*;
 
-/// The primary freezes from 6.0 to 9.0 s; node-2 is promoted at 7.0 s. After the thaw the old primary still
-/// takes writes for `after` ms.
-fn thawed(after: u64) -> Story {
-    let queued = (Outcome::AcknowledgedLate, 3_000_000);
+/// Something of the primary freezes at 6.0 s, clients are refused, and node-2 is promoted at 7.0 s.
+fn replaced() -> Story {
     Story::new()
         .round(5_000, &[("node-1", 1)], Some("node-2"))
         .act(
@@ -14,18 +12,6 @@ fn thawed(after: u64) -> Story {
             (6_000, 6_020, 6_030),
         )
         .served((MEASURING, 6_000), "node-1", 1)
-        .every(
-            "node/node-1/pinned",
-            (MEASURING, 6_050),
-            GOOD,
-            Some(("node-1", 1)),
-        )
-        .every(
-            "node/node-1/pinned",
-            (6_050, 6_100),
-            queued,
-            Some(("node-1", 1)),
-        )
         .refused((6_000, 7_000))
         .served((7_000, 12_000), "node-2", 2)
         .every(
@@ -34,17 +20,21 @@ fn thawed(after: u64) -> Story {
             GOOD,
             Some(("node-2", 2)),
         )
-        .act(
-            ActKind::Release,
-            (1, "freeze", "node-1"),
-            (9_000, 9_010, 9_020),
-        )
-        .every(
-            "node/node-1/pinned",
-            (9_050, 9_050 + after),
-            GOOD,
-            Some(("node-1", 1)),
-        )
+}
+
+/// All of it was frozen until 9.0 s. After the thaw the old primary still takes writes for `after` ms.
+fn thawed(after: u64) -> Story {
+    let own = |story: Story, span, what| {
+        story.every("node/node-1/pinned", span, what, Some(("node-1", 1)))
+    };
+    let queued = (Outcome::AcknowledgedLate, 3_000_000);
+    let story = own(replaced(), (MEASURING, 6_050), GOOD);
+    let story = own(story, (6_050, 6_100), queued).act(
+        ActKind::Release,
+        (1, "freeze", "node-1"),
+        (9_000, 9_010, 9_020),
+    );
+    own(story, (9_050, 9_050 + after), GOOD)
 }
 
 #[test]
@@ -60,27 +50,12 @@ fn a_statement_that_was_queued_before_the_thaw_cannot_be_held_against_anybody() 
 /// itself goes on for whoever reaches it, until it is taken down in the undo.
 #[test]
 fn what_a_server_acknowledged_while_only_its_agent_stood_still_was_not_queued() {
-    let story = Story::new()
-        .round(5_000, &[("node-1", 1)], Some("node-2"))
-        .act(
-            ActKind::Fault,
-            (1, "freeze", "node-1"),
-            (6_000, 6_020, 6_030),
-        )
-        .served((MEASURING, 6_000), "node-1", 1)
+    let story = replaced()
         .every(
             "node/node-1/pinned",
             (MEASURING, 9_500),
             GOOD,
             Some(("node-1", 1)),
-        )
-        .refused((6_000, 7_000))
-        .served((7_000, 12_000), "node-2", 2)
-        .every(
-            "node/node-2/pinned",
-            (6_900, 12_000),
-            GOOD,
-            Some(("node-2", 2)),
         )
         .act(
             ActKind::Undo,
