@@ -1,7 +1,7 @@
 //! One fault on a hundred small containers: how far apart the first and the last are hit, and what a plan over them
 //! takes. It makes its own containers and removes them; nothing runs in them but `sleep`, or what answers like Patroni.
 
-use crate::fleet::{Containers, Kind, LABEL, PORT, docker, image};
+use crate::fleet::{CONTAINERS, Containers, Kind, LABEL, PORT, docker, image, name};
 use crate::machine::{median, ms, timed};
 use crate::row::Row;
 use firedrill::clock::Clock;
@@ -17,7 +17,6 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-pub const CONTAINERS: usize = 100;
 const APART_MS: f64 = 1000.0;
 const PLAN_MS: f64 = 300.0;
 const TURNS: usize = 5;
@@ -100,10 +99,6 @@ async fn strike(facts: Facts) -> Result<usize, String> {
         .await;
     let struck = struck.map_err(|error| error.to_string())?;
     Ok(struck.iter().filter(|each| each.is_ok()).count())
-}
-
-pub fn name(number: usize) -> String {
-    format!("node-{number}")
 }
 
 fn kill(node: &str) -> Kill {

@@ -1,18 +1,24 @@
 //! A hundred small containers, made for a measurement and removed after it.
 
-use crate::containers::{CONTAINERS, name};
 use crate::machine::ms;
 use firedrill::target::docker::Facts;
 use serde_json::json;
 use std::process::{Command, Stdio};
 
+/// How many.
+pub const CONTAINERS: usize = 100;
 /// The label by which they are found, and removed.
 pub const LABEL: &str = "firedrill-bench=fan-out";
 /// Without it no plan names them.
 const DRILLABLE: &str = "firedrill/drillable=true";
 
+/// The name of one of them as a node, counted from 1.
+pub fn name(number: usize) -> String {
+    format!("node-{number}")
+}
+
 /// What runs in the containers.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy)]
 pub enum Kind {
     /// `sleep`, on no network.
     Sleeping,

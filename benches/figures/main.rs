@@ -16,6 +16,7 @@ mod audit;
 #[cfg(feature = "docker")]
 mod containers;
 mod day;
+#[cfg(feature = "docker")]
 mod fleet;
 mod ledger;
 mod machine;

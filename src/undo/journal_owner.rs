@@ -309,9 +309,9 @@ fn lock(file: &File, path: &Path) -> Result<(), JournalError> {
     }
 }
 
-/// The same, with patience where no other process has the right: a program that a runner was just starting
-/// when it was killed has a copy of every open file, locks included, until it runs (open(2), O_CLOEXEC), so
-/// a dead runner's lock may look held for that long.
+/// The same, with patience where no other process is seen to have the right: somebody in this one may be looking
+/// who has it ([`held_by`]), and a holder that has just died may have left the copy of its lock that a program has
+/// which is just being started (open(2), O_CLOEXEC).
 fn lock_once_free(file: &File, path: &Path) -> Result<(), JournalError> {
     let me = std::process::id();
     for _ in 0..STARTING_TRIES {

@@ -64,11 +64,11 @@ impl Guard {
             waiting.sort_unstable_by(|a, b| b.cmp(a));
         }
         if before.len() >= 2 {
-            before = writable(way, &mut report, 1).await;
-        }
-        if before.len() >= 2 {
-            let names = before.join(" and ");
-            report.failures.push(format!("{names} take writes"));
+            let left = writable(way, &mut report, 1).await;
+            if left.len() >= 2 {
+                let names = left.join(" and ");
+                report.failures.push(format!("{names} take writes"));
+            }
         }
         for trouble in troubles {
             self.give_up(trouble, way, &mut report);

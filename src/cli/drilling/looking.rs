@@ -11,6 +11,10 @@ use crate::undo::open_runs::Registry;
 ///
 /// # Errors
 /// When it cannot be looked at; the text says what to do.
+#[cfg_attr(
+    not(feature = "docker"),
+    expect(unused_variables, reason = "only containers run before firedrill does")
+)]
 pub fn look(
     facts: TargetFacts,
     settings: &Settings,

@@ -10,13 +10,13 @@ use super::settings::DockerSettings;
 use super::stack::{Stack, StackKind};
 use crate::drill::docker_file::NodesFile;
 use crate::target::{Part, TargetError};
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{StreamExt as _, stream};
 use std::sync::Arc;
 
 /// The label by which a container says that drills may break it.
 pub(super) const DRILLABLE: &str = "firedrill/drillable";
 /// How many containers are looked at together.
-pub(super) const AT_ONCE: usize = 16;
+const AT_ONCE: usize = 16;
 /// Compose's own labels.
 const PROJECT: &str = "com.docker.compose.project";
 const SERVICE: &str = "com.docker.compose.service";
@@ -129,6 +129,15 @@ async fn reach(named: Option<&str>) -> Result<(Place, Engine), TargetError> {
         )));
     }
     Ok((place, engine))
+}
+
+/// The answers in the order of the questions, so many of which are under way together that a hundred nodes are not waited
+/// for one by one.
+pub(super) async fn some_at_a_time<F: Future>(
+    questions: impl IntoIterator<Item = F>,
+) -> Vec<F::Output> {
+    let questions: Vec<F> = questions.into_iter().collect();
+    stream::iter(questions).buffered(AT_ONCE).collect().await
 }
 
 /// A cluster that cannot be drilled as it is.
@@ -266,13 +275,9 @@ async fn candidates(
             .labelled(&labels)
             .await
             .map_err(|error| refused(error.to_string()))?;
-        // Some at a time, so that a hundred of them are not waited for one by one.
-        let looked = stream::iter(ids).map(|id| async move { engine.inspect(&id).await });
-        containers = looked
-            .buffered(AT_ONCE)
-            .try_collect()
-            .await
-            .map_err(|error| refused(error.to_string()))?;
+        let looked = some_at_a_time(ids.iter().map(|id| engine.inspect(id))).await;
+        let looked: Result<Vec<Container>, _> = looked.into_iter().collect();
+        containers = looked.map_err(|error| refused(error.to_string()))?;
         format!("the label {}", labels.join(" and "))
     };
     let declared = match nodes.names.len() {

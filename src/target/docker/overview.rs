@@ -38,7 +38,7 @@ impl Overview {
             stack,
             ..
         } = Found::look(candidates, settings).await?;
-        let target = DockerTarget::untaken(engine, facts, Arc::clone(&stack));
+        let target = DockerTarget::on(engine, facts, Arc::clone(&stack), "");
         Ok(Self {
             seen: target.see(Clock::start(), LOOK).await,
             failover: stack.failover(),

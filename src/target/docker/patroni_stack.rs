@@ -6,7 +6,7 @@
 
 use super::client::Container;
 use super::docker_target::{DockerTarget, Node};
-use super::found::{AT_ONCE, add_version, refused, version_of};
+use super::found::{add_version, refused, some_at_a_time, version_of};
 use super::settings::PatroniAt;
 use super::stack::{Looked, Stack};
 use super::watcher::Watcher;
@@ -16,7 +16,6 @@ use crate::role::patroni;
 use crate::role::sql::ClusterEye;
 use crate::target::{Failover, Sight as _, TargetError};
 use async_trait::async_trait;
-use futures_util::{StreamExt as _, stream};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
@@ -58,8 +57,7 @@ impl PatroniStack {
         let mut versions = Vec::new();
         let mut scopes: Vec<String> = Vec::new();
         let mut settings = None;
-        let asked: Vec<_> = nodes.iter().map(|node| ask(node.0, at.port)).collect();
-        let answers: Vec<_> = stream::iter(asked).buffered(AT_ONCE).collect().await;
+        let answers = some_at_a_time(nodes.iter().map(|node| ask(node.0, at.port))).await;
         for ((_, name), said) in nodes.iter().zip(answers) {
             let said = said.map_err(|why| {
                 refused(format!(

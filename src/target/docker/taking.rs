@@ -47,8 +47,7 @@ impl DockerTarget {
         } = found;
         lock::take(&engine, &facts, &image, run).await?;
         let lock = facts.lock.clone();
-        let mut target = Self::on(engine, facts, run);
-        target.stack = stack;
+        let mut target = Self::on(engine, facts, stack, run);
         let opened = match target.is_as_journaled().await {
             Ok(()) => target.open(settings, &image, versions, clock).await,
             changed => changed,
@@ -81,7 +80,8 @@ impl DockerTarget {
                 ),
             ));
         }
-        let target = Self::on(engine, facts, run);
+        let stack = stack::again(&facts);
+        let target = Self::on(engine, facts, stack, run);
         for node in &target.nodes {
             // A node that is gone for good is found missing by its own undo; the others are put back.
             match target.inspect(node).await {
@@ -97,15 +97,8 @@ impl DockerTarget {
         Ok(target)
     }
 
-    /// The cluster as it is looked at before a run has it.
-    pub(super) fn untaken(engine: Engine, facts: Facts, stack: Arc<dyn Stack>) -> Self {
-        Self {
-            stack,
-            ..Self::on(engine, facts, "")
-        }
-    }
-
-    fn on(engine: Engine, facts: Facts, run: &str) -> Self {
+    /// The cluster as it was found, with no way into its nodes yet.
+    pub(super) fn on(engine: Engine, facts: Facts, stack: Arc<dyn Stack>, run: &str) -> Self {
         let as_found = |facts: &NodeFacts| Node {
             facts: facts.clone(),
             addresses: Arc::new(Addresses::default()),
@@ -120,7 +113,7 @@ impl DockerTarget {
         }
         Self {
             engine,
-            stack: stack::again(&facts),
+            stack,
             facts,
             nodes,
             parts,

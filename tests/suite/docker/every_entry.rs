@@ -95,7 +95,7 @@ fn killed_after(
             match finished.code {
                 // Invalid, or a target that was not ready, and not by what happened after the fault.
                 Some(4 | 5) if !broke_something(&firedrill) => {
-                    eprintln!("{drill}, begun anew: {}", last_line(said))
+                    eprintln!("{drill}, begun anew: {}", why(said))
                 }
                 Some(0 | 1 | 3 | 4) => return None,
                 _ => panic!("{drill} ended with {:?}: {said}", finished.code),
@@ -151,8 +151,11 @@ fn broke_something(firedrill: &Firedrill) -> bool {
     runs.any(|run| journal(&run.path()).contains("\"intent\""))
 }
 
-fn last_line(said: &str) -> &str {
-    said.lines().last().unwrap_or_default()
+/// Why a run did not count, of what it said.
+fn why(said: &str) -> &str {
+    let mut lines = said.lines().map(str::trim_start);
+    let reason = lines.find(|line| line.starts_with("why:") || line.starts_with("error:"));
+    reason.unwrap_or(said)
 }
 
 /// Starts a run and kills it when its journal has so many entries. The run's folder, `None` where it came to its end

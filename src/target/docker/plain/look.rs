@@ -6,9 +6,8 @@ use super::PlainStack;
 use super::psql::Psql;
 use crate::target::TargetError;
 use crate::target::docker::client::{Container, Engine};
-use crate::target::docker::found::{AT_ONCE, add_version, refused, version_of};
+use crate::target::docker::found::{add_version, refused, some_at_a_time, version_of};
 use crate::target::docker::stack::Looked;
-use futures_util::{StreamExt as _, stream};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,13 +35,10 @@ impl PlainStack {
         let mut versions = Vec::new();
         let mut members: Vec<String> = Vec::new();
         let mut cluster: Option<(String, &str)> = None;
-        let ask = |node: &(&Container, &str)| {
-            let id = node.0.id.clone();
-            let psql = &psql;
-            async move { psql.ask(engine, &id, WHO, ASK).await }
-        };
-        let asked: Vec<_> = nodes.iter().map(ask).collect();
-        let answers: Vec<_> = stream::iter(asked).buffered(AT_ONCE).collect().await;
+        let asked = nodes
+            .iter()
+            .map(|node| psql.ask(engine, &node.0.id, WHO, ASK));
+        let answers = some_at_a_time(asked).await;
         for ((_, name), said) in nodes.iter().zip(answers) {
             let said = said.map_err(|why| {
                 refused(format!(
