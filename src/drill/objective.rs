@@ -14,7 +14,7 @@ pub enum Objective {
     ReadDowntime(AtMostTime),
     /// Commits that were acknowledged through the endpoints and are not there afterwards.
     LostCommits(LostCommits),
-    /// Commits that only a cut-off node acknowledged.
+    /// Commits that were acknowledged only inside the node that was hit, as by one that is cut off.
     IsolatedCommits(IsolatedCommits),
     /// Commits that an old primary acknowledged although a new one already served.
     TwoWriters(AtMostCount),
@@ -69,7 +69,7 @@ pub struct LostCommits {
     pub at_risk_at_least: Option<u64>,
 }
 
-/// A limit on commits that only a cut-off node acknowledged.
+/// A limit on commits that were acknowledged only inside the node that was hit, as by one that is cut off.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct IsolatedCommits {

@@ -287,6 +287,12 @@ pub struct Recovery {
     /// The point estimate of the total in whole microseconds, which the parts' estimates sum to exactly;
     /// null when there was no outage or it did not end by itself.
     pub total_us: Option<u64>,
+    /// From the fault to the beginning of the outage, of which `total` contains it; null when there was no outage.
+    #[serde(default)]
+    pub began: Option<Bounds>,
+    /// Writers were without service once more, and that outage did not end by itself.
+    #[serde(default)]
+    pub lost_again: bool,
     /// Its parts, in order; observed parts sum to the total.
     pub parts: Vec<Part>,
     /// The node that was primary at the fault.
@@ -431,7 +437,7 @@ pub struct Lost {
     pub rpo: Known<Bounds>,
     /// The old primary's last flushed LSN minus the fork LSN.
     pub rpo_bytes: Option<u64>,
-    /// suffix, holes or new_timeline; null when nothing was lost.
+    /// suffix, holes, new_timeline or abandoned_timeline; null when nothing was lost.
     pub shape: Option<String>,
     /// How many of them lie in the old primary's own data, where it could be read.
     pub found_in_old_data: Option<u64>,
@@ -456,7 +462,7 @@ pub struct LostRow {
     pub timeline: u32,
 }
 
-/// Commits that only a cut-off node acknowledged.
+/// Commits that were acknowledged only inside the node that was hit, as by one that is cut off.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Isolated {
     /// How many.

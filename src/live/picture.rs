@@ -39,7 +39,7 @@ impl Picture {
             Event::MeasuringBegan(began) => {
                 let writers = began.channels.iter();
                 self.writers = writers
-                    .filter(|channel| channel.kind.is_endpoint_writer())
+                    .filter(|channel| channel.kind.is_client_writer())
                     .map(|channel| channel.name.clone())
                     .collect();
                 self.channels = began

@@ -198,8 +198,9 @@ fn rpo(earliest: Option<Stamp>, struck: Option<&Done>, judged: bool) -> Known<Bo
     }
 }
 
-/// suffix: what a plain failover loses, the end of what the old timeline acknowledged. holes, and
-/// new_timeline (rows that the timeline in service acknowledged), are another and worse fault.
+/// suffix: what a plain failover loses, the end of what the old timeline acknowledged. Another and worse fault are
+/// holes, new_timeline (rows that the timeline in service acknowledged), and abandoned_timeline (rows of one that is in
+/// nobody's history: whoever led on it was taken down for a node that never had them).
 fn shape(
     run: &Gathered,
     rows: &[(&WriterAudit, &LostCommit)],
@@ -209,11 +210,11 @@ fn shape(
         return None;
     }
     let old = struck.and_then(|fault| fault.before.as_ref().map(|(_, timeline)| *timeline));
-    let in_service = |timeline: u32| {
-        let stays =
-            |convergence: &crate::event::Convergence| convergence.history.contains(&timeline);
-        run.convergence.as_ref().is_some_and(stays)
-    };
+    let history = run.convergence.as_ref().map(|it| it.history.as_slice());
+    let history = history.unwrap_or_default();
+    let in_service = |timeline: u32| history.contains(&timeline);
+    // A row whose acknowledgement was not found has no timeline.
+    let abandoned = |timeline: u32| timeline != 0 && !history.is_empty() && !in_service(timeline);
     // In a drill of several failovers each loses the end of the timeline that it ended.
     let ended_later = |timeline: u32| {
         let mut led = run.acts.origins().filter_map(|act| act.before.as_ref());
@@ -225,6 +226,8 @@ fn shape(
     });
     let shape = if by_new {
         "new_timeline"
+    } else if rows.iter().any(|(_, lost)| abandoned(lost.timeline)) {
+        "abandoned_timeline"
     } else if rows.iter().any(|(writer, _)| !writer.suffix) {
         "holes"
     } else {

@@ -39,6 +39,8 @@ pub fn measure(run: &Gathered, found: &BTreeMap<String, OnChannel>) -> Recovery 
     let mut recovery = Recovery {
         total: Known::missing(no_outage(run, found)),
         total_us: None,
+        began: None,
+        lost_again: false,
         parts: Vec::new(),
         promoted_by: promoted_by(run, old_primary.as_deref(), new_primary.as_deref()),
         old_primary,
@@ -54,6 +56,8 @@ pub fn measure(run: &Gathered, found: &BTreeMap<String, OnChannel>) -> Recovery 
     };
     if let Some((outage, cause)) = main {
         recovery.total = Known::Observed(since(cause, outage, &waiting));
+        recovery.began = Some(until_outage(cause, outage, &waiting));
+        recovery.lost_again = outage.ended() && is_lost_again(run, found, outage);
         let in_place =
             recovery.old_primary.is_some() && recovery.old_primary == recovery.new_primary;
         let turns = turns(
@@ -89,7 +93,8 @@ pub fn measure(run: &Gathered, found: &BTreeMap<String, OnChannel>) -> Recovery 
     recovery
 }
 
-/// The longest outage of writer_fresh that a fault came before, with the latest such fault.
+/// The longest outage of writer_fresh that a fault came before, with the latest such fault. One that did not end counts
+/// for as long as it was seen: its parts are not known, and a longer one's are.
 #[must_use]
 pub fn main_outage<'a>(
     run: &'a Gathered,
@@ -103,11 +108,24 @@ pub fn main_outage<'a>(
     caused.max_by(|(a, _), (b, _)| {
         let key = |outage: &Finding| {
             let length = outage.length();
-            (length.upper_ms.unwrap_or(f64::INFINITY), length.lower_ms)
+            (length.lower_ms, length.upper_ms.unwrap_or(f64::INFINITY))
         };
         key(a)
             .partial_cmp(&key(b))
             .unwrap_or(std::cmp::Ordering::Equal)
+    })
+}
+
+/// Whether a later outage of the same channel did not end by itself.
+fn is_lost_again(run: &Gathered, found: &BTreeMap<String, OnChannel>, outage: &Finding) -> bool {
+    let fresh = run.channel_of(ChannelKind::WriterFresh);
+    let all = fresh.and_then(|fresh| found.get(fresh.name()));
+    all.is_some_and(|all| {
+        let mut later = all
+            .outages
+            .iter()
+            .filter(|other| other.edges.start.0 >= outage.edges.end.0);
+        later.any(|other| !other.ended())
     })
 }
 
@@ -136,6 +154,19 @@ fn since(cause: &Done, outage: &Finding, waiting: &Waiting) -> Bounds {
     Bounds {
         lower_ms: since_call.max(between(outage.edges.start.1, lasted)),
         upper_ms: ended.map(|end| between(i128::from(cause.requested.0), end)),
+    }
+}
+
+/// From the fault to the beginning of an outage.
+fn until_outage(cause: &Done, outage: &Finding, waiting: &Waiting) -> Bounds {
+    let (from, to) = outage.edges.start;
+    let between = |struck: Stamp, to: i128| {
+        let us = waiting.read(to) - waiting.read(i128::from(struck.0));
+        us.max(0) as f64 / 1000.0
+    };
+    Bounds {
+        lower_ms: between(cause.struck_by(), from),
+        upper_ms: Some(between(cause.requested, to)),
     }
 }
 

@@ -251,6 +251,11 @@ pub fn pass() -> RunResult {
             pinned: Known::Observed(bounds(404.0, 431.0)),
             warm: Known::missing("measuring ended less than 30 s after the outage"),
             waited_ms: 0.0,
+            began: Some(Bounds {
+                lower_ms: 0.0,
+                upper_ms: Some(40.0),
+            }),
+            lost_again: false,
         },
         ledger: Ledger {
             judged: true,
@@ -503,6 +508,8 @@ pub fn nothing_observed() -> RunResult {
         pinned: Known::missing(why),
         warm: Known::missing(why),
         waited_ms: 0.0,
+        began: None,
+        lost_again: false,
     };
     result.ledger = Ledger::unjudged(why, Known::missing(why));
     result.two_writers.not_observed = vec!["node-1".to_owned(), "node-2".to_owned()];

@@ -1,10 +1,14 @@
 //! Sentences about a result that more than one report uses, without colours or layout.
 
 use crate::event::result::{
-    Bounds, Channel, Known, Ledger, ObjectiveResult, Outage, RunResult, Verdict,
+    Bounds, Channel, Known, Ledger, ObjectiveResult, Outage, Recovery, RunResult, Verdict,
 };
 use crate::figures;
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
+
+/// From how long after the fault the beginning of an outage is told: until then clients have only not asked yet.
+const WORTH_SAYING_MS: f64 = 1_000.0;
 
 /// A verdict's word.
 #[must_use]
@@ -124,22 +128,32 @@ fn how_it_ended(bounds: &Bounds, censored_by_undo: bool) -> &'static str {
     }
 }
 
-/// By what outages are compared: one that did not end is longer than any that did.
-fn longer(outage: &Outage) -> f64 {
-    outage.upper_ms.unwrap_or(f64::INFINITY)
-}
-
-/// The longest of a channel's outages.
-#[must_use]
-pub fn longest(channel: &Channel) -> Option<&Outage> {
-    longest_of(&channel.outages)
+/// One that did not end is longer than any that did; of two that did not end, the one that was seen for longer.
+fn compare(a: &&Outage, b: &&Outage) -> Ordering {
+    let key = |outage: &Outage| outage.upper_ms.unwrap_or(f64::INFINITY);
+    let by_upper = key(a).total_cmp(&key(b));
+    by_upper.then(a.lower_ms.total_cmp(&b.lower_ms))
 }
 
 /// The longest of some outages or stalls.
 #[must_use]
 pub fn longest_of(outages: &[Outage]) -> Option<&Outage> {
-    let all = outages.iter();
-    all.max_by(|a, b| longer(a).total_cmp(&longer(b)))
+    outages.iter().max_by(compare)
+}
+
+/// A channel's outages, where there are any: the longest one, and beside it one that did not end by itself and was
+/// seen for less. `30.28–30.77 s, and > 2.85 s, open until the undo`.
+#[must_use]
+pub fn outages(channel: &Channel) -> Option<String> {
+    let all = channel.outages.iter();
+    let ended = all.clone().filter(|outage| outage.upper_ms.is_some());
+    let open = all.filter(|outage| outage.upper_ms.is_none());
+    match (ended.max_by(compare), open.max_by(compare)) {
+        (Some(ended), Some(open)) if ended.lower_ms > open.lower_ms => {
+            Some(format!("{}, and {}", outage(ended), outage(open)))
+        }
+        (ended, open) => open.or(ended).map(outage),
+    }
 }
 
 /// One outage: `0.42–0.46 s`, `> 12.30 s, not ended`, or `> 12.30 s, open until the undo` where our own
@@ -152,6 +166,21 @@ pub fn outage(outage: &Outage) -> String {
     };
     let ended = how_it_ended(&bounds, outage.censored_by_undo);
     format!("{}{ended}", figures::bounds(&bounds))
+}
+
+/// What belongs to a recovery's length, where there is anything: an outage that began long after the fault, and service
+/// that was lost once more.
+#[must_use]
+pub fn around_recovery(recovery: &Recovery) -> String {
+    let mut text = String::new();
+    if let Some(began) = recovery.began.filter(|it| it.lower_ms >= WORTH_SAYING_MS) {
+        let began = figures::bounds(&began);
+        text.push_str(&format!("; the outage began {began} after the fault"));
+    }
+    if recovery.lost_again {
+        text.push_str("; service was lost again after that, and did not come back by itself");
+    }
+    text
 }
 
 /// How many acknowledged commits were lost, of how many; says so where none could have been. Why nobody

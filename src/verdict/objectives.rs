@@ -264,6 +264,9 @@ fn lost_commits(result: &RunResult, limit: u64, at_risk_at_least: Option<u64>) -
         judged.note = match ledger.lost.shape.as_deref() {
             Some("holes") => Some("the lost commits have holes between them".to_owned()),
             Some("new_timeline") => Some("commits of the timeline in service are lost".to_owned()),
+            Some("abandoned_timeline") => {
+                Some("a whole timeline that had taken over is in nobody's history".to_owned())
+            }
             _ => None,
         };
         return judged;

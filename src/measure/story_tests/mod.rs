@@ -6,6 +6,7 @@ mod loads;
 mod loss;
 mod outages;
 mod recovery;
+mod taken_back;
 mod verdicts;
 mod writers;
 

@@ -31,6 +31,11 @@ fn a_crash_is_measured_from_end_to_end() {
         "upper_ms": 1002.0
       },
       "total_us": 1002000,
+      "began": {
+        "lower_ms": 0.0,
+        "upper_ms": 100.5
+      },
+      "lost_again": false,
       "parts": [
         {
           "name": "detect",

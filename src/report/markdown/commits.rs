@@ -22,7 +22,7 @@ pub fn write(result: &RunResult, text: &mut String) -> fmt::Result {
             figures::known(&ledger.at_risk, |it| figures::number(*it)),
         ),
         (
-            "isolated on a cut-off node",
+            "isolated (acknowledged only inside the node that was hit)",
             figures::known(&ledger.isolated, |it| match it.count {
                 0 => "0".to_owned(),
                 count => format!(

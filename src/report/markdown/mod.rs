@@ -202,14 +202,13 @@ fn channels(result: &RunResult, text: &mut String) -> fmt::Result {
         .channels
         .iter()
         .map(|(name, it)| {
-            let outage = match wording::longest(it) {
-                _ if name.starts_with("node/") => "–".to_owned(),
-                Some(outage) => wording::outage(outage),
-                None => "none".to_owned(),
+            let outages = match name.starts_with("node/") {
+                true => "–".to_owned(),
+                false => wording::outages(it).unwrap_or_else(|| "none".to_owned()),
             };
             vec![
                 name.clone(),
-                outage,
+                outages,
                 it.outages.len().to_string(),
                 it.stalls.len().to_string(),
                 figures::number(it.acknowledged),
@@ -249,8 +248,9 @@ fn recovery(result: &RunResult, text: &mut String) -> fmt::Result {
     let total = figures::known(&recovery.total, figures::bounds);
     writeln!(
         text,
-        "\n## Recovery\n\nFrom the fault to service: {}\n",
-        cell(&total)
+        "\n## Recovery\n\nFrom the fault to service: {}{}\n",
+        cell(&total),
+        cell(&wording::around_recovery(recovery))
     )?;
     if !recovery.parts.is_empty() {
         let rows: Vec<Vec<String>> = recovery.parts.iter().map(part).collect();

@@ -78,7 +78,7 @@ fn a_loss() {
     3 of 2,143 acknowledged commits lost
 
     - at risk: 37
-    - isolated on a cut-off node: 0
+    - isolated (acknowledged only inside the node that was hit): 0
     - in doubt: 8: 5 found, 3 not
     - refused and yet there: 0
     - never sent and yet there: 0

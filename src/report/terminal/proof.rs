@@ -28,10 +28,10 @@ pub fn commits(result: &RunResult, page: &mut Page) {
     }
     let isolated = match &ledger.isolated {
         Known::Observed(isolated) if isolated.count == 0 => {
-            "0 isolated on a cut-off node".to_owned()
+            "0 isolated: acknowledged only inside the node that was hit".to_owned()
         }
         Known::Observed(isolated) => format!(
-            "{} isolated: only a cut-off node acknowledged them, over {}",
+            "{} isolated: acknowledged only inside the node that was hit, over {}",
             figures::number(isolated.count),
             figures::duration(isolated.span_ms)
         ),
@@ -79,6 +79,10 @@ fn lost_in_detail(result: &RunResult, page: &mut Page) {
     let shape = match lost.shape.as_deref() {
         Some("suffix") => Some("they are the newest ones, as a plain failover loses them"),
         Some("holes") => Some("with HOLES: newer ones survived, which no plain failover does"),
+        Some("abandoned_timeline") => Some(
+            "a node that had taken over acknowledged them, and its whole TIMELINE IS GIVEN UP: it is in \
+             nobody's history",
+        ),
         Some("new_timeline") => Some("the NEW primary acknowledged them, and yet they are gone"),
         _ => None,
     };

@@ -35,10 +35,18 @@ pub fn hit(result: &RunResult, page: &mut Page) {
             let old = old.as_deref().unwrap_or("not known");
             let by = recovery.promoted_by.as_deref();
             let by = by.unwrap_or("somebody who was not observed");
-            format!("{old} → {new}, promoted by {by}")
+            format!("{old} → {new}, promoted by {by}{}", at_the_end(result, new))
         }
     };
     page.line("Primary", &text);
+}
+
+/// Who led when all was over, where that is not the node that took over.
+fn at_the_end(result: &RunResult, new: &str) -> String {
+    match &result.state_left.primary {
+        Some(leads) if leads != new => format!("; {leads} led at the end"),
+        _ => String::new(),
+    }
 }
 
 fn one_hit(fault: &FaultResult) -> String {
@@ -154,7 +162,7 @@ fn figure(name: &str, channel: &Channel) -> String {
     if name == "witness" {
         return format!("{} stuck", figures::duration(channel.stuck_ms));
     }
-    let mut text = wording::longest(channel).map_or("none".to_owned(), wording::outage);
+    let mut text = wording::outages(channel).unwrap_or_else(|| "none".to_owned());
     if channel.outages.len() > 1 {
         text.push_str(&format!(" (longest of {})", channel.outages.len()));
     }
@@ -184,7 +192,11 @@ pub fn recovery(result: &RunResult, page: &mut Page) {
     let recovery = &result.recovery;
     if let Known::Observed(total) = &recovery.total {
         let total = figures::bounds(total);
-        page.line("Recovery", &format!("{total} from the fault to service"));
+        let around = wording::around_recovery(recovery);
+        page.line(
+            "Recovery",
+            &format!("{total} from the fault to service{around}"),
+        );
         let largest = recovery.parts.iter().filter_map(|part| part.us).max();
         let rows: Vec<[String; 3]> = recovery
             .parts

@@ -46,7 +46,7 @@ fn a_pass() {
                   all standbys back after 1.21–1.29 s
 
       Commits     0 of 2,143 acknowledged commits lost, 37 at risk
-                  0 isolated on a cut-off node
+                  0 isolated: acknowledged only inside the node that was hit
                   8 in doubt: 5 found, 3 not, and both are allowed
       State left  everything undone; node-2 led on timeline 2, 1 of 1 standbys streaming; the throw-away
                     cluster was removed
@@ -121,7 +121,7 @@ fn a_loss() {
                   the oldest was acknowledged 41–63 ms before the fault; 1.8 KiB of log
                   they are the newest ones, as a plain failover loses them
                   3 of them found in the old primary's own data
-                  0 isolated on a cut-off node
+                  0 isolated: acknowledged only inside the node that was hit
                   8 in doubt: 5 found, 3 not, and both are allowed
       State left  everything undone; node-2 led on timeline 2, 1 of 1 standbys streaming; the throw-away
                     cluster was removed
@@ -223,7 +223,7 @@ fn an_outage_that_did_not_end() {
                   all standbys back after 1.21–1.29 s
 
       Commits     0 of 2,143 acknowledged commits lost, 37 at risk
-                  0 isolated on a cut-off node
+                  0 isolated: acknowledged only inside the node that was hit
                   8 in doubt: 5 found, 3 not, and both are allowed
       State left  everything undone; node-2 led on timeline 2, 1 of 1 standbys streaming; the throw-away
                     cluster was removed

@@ -1,0 +1,109 @@
+//! The old primary wakes up and takes the lead back from the one that was promoted: what looked recovered was not.
+
+use super::*;
+use crate::report::wording;
+
+/// Frozen at 6.0 s, replaced by node-2 at 7.0 s, awake again at 9.0 s, and leading at 10.4 s; undone from 9.6 s on.
+fn taken_back() -> Story {
+    Story::new()
+        .round(5_000, &[("node-1", 1)], Some("node-2"))
+        .act(
+            ActKind::Fault,
+            (1, "freeze", "node-1"),
+            (6_000, 6_020, 6_030),
+        )
+        .served((MEASURING, 6_000), "node-1", 1)
+        .refused((6_000, 7_000))
+        .at(6_400, saw(StackView::LeaderLost, "node-1", 6_300, 6_400))
+        .at(6_420, saw(StackView::LeaderNamed, "node-2", 6_400, 6_420))
+        .round(6_800, &[("node-2", 2)], None)
+        .served((7_000, 9_000), "node-2", 2)
+        .act(
+            ActKind::Release,
+            (1, "freeze", "node-1"),
+            (9_000, 9_010, 9_020),
+        )
+        .refused((9_000, 10_400))
+        .act(
+            ActKind::Undo,
+            (1, "freeze", "node-1"),
+            (9_600, 9_700, 9_800),
+        )
+        .round(10_300, &[("node-1", 1)], Some("node-2"))
+        .served((10_400, 12_000), "node-1", 1)
+}
+
+fn with_the_loss() -> RunResult {
+    let mut audited = clean_audit();
+    audited.writers[1].lost = vec![lost(400, 8_000, "node-2", 2)];
+    let story = taken_back().audit(13_000, &[1], audited).ended(12_000);
+    result_of(&story.entries(), 0, false)
+}
+
+#[test]
+fn its_commits_are_those_of_a_timeline_that_nobody_follows() {
+    let lost = with_the_loss().ledger.lost;
+    assert_eq!(lost.shape.as_deref(), Some("abandoned_timeline"));
+    let why = "all that was lost was acknowledged after the fault";
+    assert_eq!(lost.rpo.why(), Some(why));
+}
+
+#[test]
+fn a_row_whose_timeline_is_not_known_says_nothing_about_timelines() {
+    let mut audited = clean_audit();
+    audited.writers[1].lost = vec![lost(400, 0, "node-2", 0)];
+    let story = taken_back().audit(13_000, &[1], audited).ended(12_000);
+    let lost = result_of(&story.entries(), 0, false).ledger.lost;
+    assert_eq!(lost.shape.as_deref(), Some("suffix"));
+}
+
+#[test]
+fn the_recovery_that_was_seen_is_told_with_the_outage_after_it() {
+    let result = with_the_loss();
+    let recovery = &result.recovery;
+    assert_eq!(recovery.new_primary.as_deref(), Some("node-2"));
+    let total = recovery.total.observed().unwrap();
+    assert!(
+        total.upper_ms.is_some_and(|upper| upper < 1_100.0),
+        "{total:?}"
+    );
+    let elect = &recovery.parts[1];
+    assert!(elect.took.observed().is_some(), "{elect:?}");
+    assert!(recovery.lost_again);
+    let said = wording::around_recovery(recovery);
+    let again = "; service was lost again after that, and did not come back by itself";
+    assert_eq!(said, again);
+    // Downtime as it is judged is not known: the second outage was ended by firedrill.
+    let fresh = &result.channels["writer_fresh"];
+    let both = wording::outages(fresh).unwrap();
+    assert_eq!(both, "0.89–1.11 s, and > 0.59 s, open until the undo");
+}
+
+#[test]
+fn a_longer_outage_that_did_not_end_stands_for_all() {
+    let mut result = with_the_loss();
+    let fresh = result.channels.get_mut("writer_fresh").unwrap();
+    fresh.outages[0].lower_ms = 100.0;
+    let longest = wording::outages(fresh).unwrap();
+    assert_eq!(longest, "> 0.59 s, open until the undo");
+    fresh.outages.clear();
+    assert_eq!(wording::outages(fresh), None);
+}
+
+#[test]
+fn an_outage_long_after_the_fault_is_told_as_that() {
+    let story = Story::new()
+        .round(5_000, &[("node-1", 1)], Some("node-2"))
+        .act(
+            ActKind::Fault,
+            (1, "freeze", "node-1"),
+            (6_000, 6_020, 6_030),
+        )
+        .served((MEASURING, 8_000), "node-1", 1)
+        .refused((8_000, 9_000))
+        .served((9_000, 12_000), "node-1", 1);
+    let recovery = finished(story).recovery;
+    assert!(!recovery.lost_again);
+    let said = wording::around_recovery(&recovery);
+    assert_eq!(said, "; the outage began 1.88–2.01 s after the fault");
+}
