@@ -1,5 +1,7 @@
-//! A rate and a share as a drill file writes them: `1mbit`, `5%`; and how a number with a unit is read and shown.
+//! A rate, a share and the shift of a clock as a drill file writes them: `1mbit`, `5%`, `-2m`; and how a number with a unit is
+//! read and shown.
 
+use super::duration::Duration;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::fmt;
@@ -16,6 +18,16 @@ pub struct Rate {
 pub struct Share {
     thousandths_of_a_percent: u64,
 }
+
+/// By how much a clock is set forward, or back where it is negative: from `2s` to `168h`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shift {
+    by: Duration,
+    back: bool,
+}
+
+/// Less could not be told from how far apart the clocks of two machines may be while one is asked.
+const LEAST_SHIFT: Duration = Duration::from_secs(2);
 
 const UNITS: [(&str, u64); 3] = [("gbit", 1_000_000_000), ("mbit", 1_000_000), ("kbit", 1000)];
 /// Less than this carries too little for anybody to see what it carries; more is sent by nobody here.
@@ -55,6 +67,41 @@ impl Share {
     #[must_use]
     pub fn per_million(self) -> u64 {
         self.thousandths_of_a_percent * 10
+    }
+}
+
+impl Shift {
+    /// In milliseconds, negative where it goes back.
+    #[must_use]
+    pub fn as_ms(self) -> i64 {
+        let by = i64::try_from(self.by.as_ms()).unwrap_or(i64::MAX);
+        if self.back { -by } else { by }
+    }
+}
+
+impl FromStr for Shift {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (back, rest) = match text.strip_prefix('-') {
+            Some(rest) => (true, rest),
+            None => (false, text.strip_prefix('+').unwrap_or(text)),
+        };
+        let by = rest.parse::<Duration>().map_err(|error| {
+            format!("{error}; with - before it the clock is set back, such as -2m")
+        })?;
+        match by >= LEAST_SHIFT {
+            true => Ok(Self { by, back }),
+            false => Err(format!(
+                "nobody could prove so small a step as {text}: write at least {LEAST_SHIFT}"
+            )),
+        }
+    }
+}
+
+impl fmt::Display for Shift {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", if self.back { "-" } else { "" }, self.by)
     }
 }
 
@@ -119,7 +166,7 @@ impl fmt::Display for Share {
 }
 
 macro_rules! as_text {
-    ($type:ident, $expected:literal, $describes:literal, $pattern:literal) => {
+    ($type:ident, $example:literal, $expected:literal, $describes:literal, $pattern:literal) => {
         impl Serialize for $type {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.collect_str(self)
@@ -150,6 +197,7 @@ macro_rules! as_text {
                 json_schema!({
                     "type": "string",
                     "description": $describes,
+                    "examples": [$example],
                     // What editors say instead of the pattern.
                     "patternErrorMessage": concat!("Write ", $expected, "."),
                     "pattern": $pattern
@@ -161,20 +209,45 @@ macro_rules! as_text {
 
 as_text!(
     Rate,
+    "1mbit",
     "a rate such as 1mbit or 64kbit",
     "Bits a second, from 64kbit to 10gbit. Or a variable.",
     r"^([0-9]+(kbit|mbit|gbit)|.*\$\{[A-Za-z_][A-Za-z0-9_]*\}.*)$"
 );
 as_text!(
     Share,
+    "5%",
     "a share such as 5% or 0.5%",
     "Percent, from 0.1% to 99%. Or a variable.",
     r"^([0-9]+(\.[0-9]+)?%|.*\$\{[A-Za-z_][A-Za-z0-9_]*\}.*)$"
+);
+as_text!(
+    Shift,
+    "-2m",
+    "a step of a clock such as 2m or -90s",
+    "A whole number and a unit, at least 2s; with - before it the clock is set back: 2m, -90s. Or a variable.",
+    r"^([+-]?[0-9]+(ms|s|m|h)|.*\$\{[A-Za-z_][A-Za-z0-9_]*\}.*)$"
 );
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clock_goes_forward_or_back() {
+        for (text, ms, shown) in [
+            ("2m", 120_000, "2m"),
+            ("+2m", 120_000, "2m"),
+            ("-90s", -90_000, "-90s"),
+            ("2000ms", 2000, "2s"),
+        ] {
+            let shift: Shift = text.parse().unwrap();
+            assert_eq!((shift.as_ms(), shift.to_string().as_str()), (ms, shown));
+        }
+        for text in ["", "-", "2", "1s", "-1999ms", "--2m", "- 2m", "999h"] {
+            assert!(text.parse::<Shift>().is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn what_is_written_is_read_and_printed_alike() {

@@ -51,6 +51,7 @@ shipped![
     "pooler-loss",
     "disk-full",
     "noisy-neighbour",
+    "clock-step",
 ];
 
 /// The shipped drill of a name.

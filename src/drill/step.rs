@@ -290,6 +290,8 @@ steps! {
     StressCpu(fault::stress_cpu::StressCpu): "stress_cpu", fault;
     /// Processes beside a node's server write to its disk.
     StressIo(fault::stress_io::StressIo): "stress_io", fault;
+    /// A node's clock is stepped.
+    ClockStep(fault::clock_step::ClockStep): "clock_step", fault;
     /// Waits for service on a newer timeline.
     FailOver(FailOver): "fail_over", step;
     /// Makes a standby the primary without a loss.

@@ -4,6 +4,7 @@
 //! A fault is always named with its inverse. [`Fault::prepare`] must hand out the [`Undo`] before
 //! anything is touched, so that a fault without one does not compile.
 
+pub mod clock_step;
 pub mod command;
 pub mod cut;
 pub mod fill_disk;
@@ -80,6 +81,7 @@ pub fn undo_from_journal(fault: &str, facts: &serde_json::Value) -> Option<Box<d
         "fill_disk" => pressed::from_facts("fill_disk", facts),
         "stress_cpu" => pressed::from_facts("stress_cpu", facts),
         "stress_io" => pressed::from_facts("stress_io", facts),
+        "clock_step" => pressed::from_facts("clock_step", facts),
         "sql" => sql::from_facts(facts),
         "command" => command::from_facts(facts),
         _ => None,

@@ -1,4 +1,4 @@
-//! What `fill_disk`, `stress_cpu` and `stress_io` have in common: something that presses on a node whose server goes on,
+//! What `fill_disk`, `stress_cpu`, `stress_io` and `clock_step` have in common: something that presses on a node whose server goes on,
 //! or tries to, and its way back.
 
 use super::{Hit, facts_of, lacks};
@@ -164,6 +164,7 @@ impl UnderPressure {
         let node = &self.hit.node;
         match self.fault {
             "fill_disk" => format!("the file that filled the disk of {node} is gone"),
+            "clock_step" => format!("the clock of {node} goes as it did"),
             _ => format!("what pressed on {node} is gone"),
         }
     }
@@ -237,6 +238,7 @@ mod tests {
                 mark: "firedrill-r1-1".to_owned(),
                 weight,
                 spot,
+                before: None,
             },
             fault,
             holds: fault == "fill_disk",
@@ -259,6 +261,15 @@ mod tests {
             ("fill_disk", fill, spot.clone()),
             ("stress_cpu", Weight::Cpu { workers, seconds }, None),
             ("stress_io", Weight::Io { workers, seconds }, spot),
+            (
+                "clock_step",
+                Weight::Clock {
+                    by_ms: -120_000,
+                    set_ms: 0,
+                    ahead_ms: 3,
+                },
+                None,
+            ),
         ] {
             let undo = under(fault, weight, spot);
             let again = undo_from_journal(fault, &undo.facts()).unwrap();

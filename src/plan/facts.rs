@@ -10,12 +10,13 @@ use crate::target::{Capability, Failover, Target, local, simulated};
 use std::time::Duration;
 
 /// Capabilities whose lack a target may be able to explain.
-const CAN_BE_EXPLAINED: [Capability; 7] = [
+const CAN_BE_EXPLAINED: [Capability; 8] = [
     Capability::CutDcs,
     Capability::CutOneWay,
     Capability::FillDisk,
     Capability::StressCpu,
     Capability::StressIo,
+    Capability::StepClock,
     Capability::SlowRate,
     Capability::SlowDelay,
 ];

@@ -269,6 +269,7 @@ fn every_shipped_drill_can_be_planned_on_the_default_target_or_says_what_that_ha
     pooler-loss: lose_router needs what this target has not: a pooler that the target file names (pooler)
     disk-full: fill_disk needs what this target has not: disks of nodes' data that can be filled
     noisy-neighbour: stress_cpu needs what this target has not: a way to run processes that take a node's CPU time
+    clock-step: clock_step needs what this target has not: nodes whose clocks are their own
     ");
 }
 

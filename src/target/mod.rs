@@ -81,6 +81,8 @@ pub enum Capability {
     StressCpu,
     /// Let processes beside a node's server write to its disk.
     StressIo,
+    /// Step the clock that a node's processes read, and nobody else's.
+    StepClock,
 }
 
 /// Who promotes a standby when the primary is lost.

@@ -1,5 +1,5 @@
 //! What presses on a node without taking it down: its disk filled up, processes beside its server that take CPU time
-//! or write.
+//! or write, a clock that goes wrong.
 
 use super::TargetError;
 use async_trait::async_trait;
@@ -31,6 +31,11 @@ pub enum Wanted {
         /// After this each of them ends by itself, whoever else is gone.
         expires: Duration,
     },
+    /// A step of the clock that its processes read.
+    Clock {
+        /// Milliseconds; negative where it goes back.
+        by_ms: i64,
+    },
 }
 
 /// What presses on a node, resolved: enough for another process to end it.
@@ -45,6 +50,9 @@ pub struct Pressed {
     /// Where its files lie, where it has any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spot: Option<Spot>,
+    /// What was written where it writes, to stand there again afterwards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<String>,
 }
 
 /// How much of what presses.
@@ -73,6 +81,15 @@ pub enum Weight {
         workers: u32,
         /// After so many seconds each ends by itself.
         seconds: u64,
+    },
+    /// A step of a clock, in milliseconds.
+    Clock {
+        /// By how much; negative where it goes back.
+        by_ms: i64,
+        /// What had been set there before, counted from the machine's clock.
+        set_ms: i64,
+        /// How far the server was ahead of this machine's clock before; negative where behind.
+        ahead_ms: i64,
     },
 }
 
@@ -106,6 +123,8 @@ pub struct PressureSeen {
     pub cpu: Duration,
     /// Bytes that they have sent to storage.
     pub written: u64,
+    /// By how many milliseconds the server's clock has been stepped, where a clock was.
+    pub stepped_ms: Option<i64>,
 }
 
 /// Pressing on a node, and having it free again.

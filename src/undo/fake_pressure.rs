@@ -5,6 +5,7 @@ use super::guard_tests::{Bench, kill};
 use super::journal::{Journal, Record};
 use super::{Around, Standing};
 use crate::event::cluster::Standing as NodeStanding;
+use crate::fault::clock_step::ClockStep;
 use crate::fault::fill_disk::FillDisk;
 use crate::fault::stress_cpu::StressCpu;
 use crate::fault::{Fault, undo_from_journal};
@@ -48,12 +49,18 @@ impl Pressure for FakeTarget {
                 workers: 2,
                 seconds: expires.as_secs(),
             },
+            Wanted::Clock { by_ms } => Weight::Clock {
+                by_ms,
+                set_ms: 0,
+                ahead_ms: 0,
+            },
         };
         Ok(Pressed {
             node: node.to_owned(),
             mark: format!("firedrill-r1-{node}"),
             weight,
             spot: None,
+            before: None,
         })
     }
     async fn press(&self, pressed: &Pressed) -> Result<(), TargetError> {
@@ -67,6 +74,10 @@ impl Pressure for FakeTarget {
         Ok(match (pressed.weight, there) {
             (Weight::Fill { free, .. }, _) => PressureSeen {
                 free: Some(if there { 0 } else { free }),
+                ..PressureSeen::default()
+            },
+            (Weight::Clock { by_ms, .. }, _) => PressureSeen {
+                stepped_ms: Some(if there { by_ms } else { 0 }),
                 ..PressureSeen::default()
             },
             (_, false) => PressureSeen::default(),
@@ -95,11 +106,17 @@ impl Pressure for FakeTarget {
 
 #[tokio::test(start_paused = true)]
 async fn each_is_proven_undone_and_undone_again() {
-    let faults: [&dyn Fault; 2] = [&fill("node-1"), &stress("node-2")];
+    let step = ClockStep {
+        id: None,
+        node: NodeRef::from("node-1"),
+        by: "-2m".parse().unwrap(),
+    };
+    let faults: [&dyn Fault; 3] = [&fill("node-1"), &stress("node-2"), &step];
     for fault in faults {
         let mut bench = Bench::with_nodes(3);
         let proof = bench.strike(fault, "a").await.unwrap();
-        assert!(proof.contains("free on the disk") || proof.contains("CPU time"));
+        let proven = ["free on the disk", "CPU time", "120.00 s behind"];
+        assert!(proven.iter().any(|what| proof.contains(what)), "{proof}");
         let report = bench.undo_all().await;
         assert!(report.is_complete(), "{report:?}");
         let lines = Journal::read(bench.folder.path()).unwrap().lines;

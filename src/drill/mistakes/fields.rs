@@ -44,8 +44,8 @@ fn unknown_step() {
       ╰────
      help: here can be: baseline, kill, stop, kill_process, freeze, cut, slow_network, power_off,
            lose_dcs, lose_router, pause_replay, lose_data, fill_disk, stress_cpu, stress_io,
-           fail_over, switch_over, release, undo, restore_redundancy, settle, hold, wait, say,
-           together, repeat, load, ask, sql, command
+           clock_step, fail_over, switch_over, release, undo, restore_redundancy, settle, hold, wait,
+           say, together, repeat, load, ask, sql, command
     ");
 }
 
@@ -62,8 +62,8 @@ fn unknown_step_in_block_style() {
        ╰────
      help: here can be: baseline, kill, stop, kill_process, freeze, cut, slow_network, power_off,
            lose_dcs, lose_router, pause_replay, lose_data, fill_disk, stress_cpu, stress_io,
-           fail_over, switch_over, release, undo, restore_redundancy, settle, hold, wait, say,
-           together, repeat, load, ask, sql, command
+           clock_step, fail_over, switch_over, release, undo, restore_redundancy, settle, hold, wait,
+           say, together, repeat, load, ask, sql, command
     ");
 }
 

@@ -138,5 +138,6 @@ pub(super) fn in_words(capability: Capability) -> &'static str {
         Capability::FillDisk => "disks of nodes' data that can be filled",
         Capability::StressCpu => "a way to run processes that take a node's CPU time",
         Capability::StressIo => "a way to run processes that write to a node's disk",
+        Capability::StepClock => "nodes whose clocks are their own",
     }
 }

@@ -499,6 +499,7 @@ fn described(said: ContainerInspectResponse) -> Container {
         stop_timeout: config
             .stop_timeout
             .and_then(|seconds| u64::try_from(seconds).ok()),
+        clock: super::container::clock_file(&config.env.unwrap_or_default()),
         id,
     }
 }

@@ -38,6 +38,21 @@ pub struct Container {
     pub extra_hosts: Vec<String>,
     /// How long the engine waits after the first signal of a stop, where it says.
     pub stop_timeout: Option<u64>,
+    /// The file by which the clock of its processes is set, where they do not read the machine's.
+    pub clock: Option<String>,
+}
+
+/// Where libfaketime is preloaded into a container's processes, the file that tells it the time. One that is given a time
+/// for good (FAKETIME) reads no file.
+#[must_use]
+pub fn clock_file(environment: &[String]) -> Option<String> {
+    let value = |name: &str| {
+        let mut all = environment.iter().filter_map(|line| line.split_once('='));
+        all.find(|(of, _)| *of == name).map(|(_, value)| value)
+    };
+    let led = value("LD_PRELOAD").is_some_and(|paths| paths.contains("libfaketime"));
+    let file = value("FAKETIME_TIMESTAMP_FILE").filter(|path| path.starts_with('/'))?;
+    (led && value("FAKETIME").is_none()).then(|| file.to_owned())
 }
 
 /// What an engine does when a container ends by itself.

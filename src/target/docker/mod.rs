@@ -17,7 +17,7 @@
 //! | taking.rs | the cluster taken for a run, or reached again |
 //! | docker_target.rs | the target that drills see |
 //! | power.rs, processes.rs, network.rs, packets.rs, pressure.rs | what faults ask of it |
-//! | disk.rs, stress.rs | disks that can be filled, and processes beside a server |
+//! | disk.rs, stress.rs, clock.rs | disks that can be filled, processes beside a server, clocks that are not the machine's |
 //! | shell.rs | what a shell in a container answers |
 //! | lost.rs | which packets are lost, where no journal tells |
 //! | parts.rs | what stands beside the nodes: the leader key's store, the router, the pooler |
@@ -33,6 +33,7 @@
 mod access;
 mod addresses;
 mod client;
+mod clock;
 mod container;
 mod dcs;
 mod disk;

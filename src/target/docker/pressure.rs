@@ -1,4 +1,4 @@
-//! Pressing on nodes: their disks (`disk.rs`) and processes beside their servers (`stress.rs`).
+//! Pressing on nodes: their disks (`disk.rs`), processes beside their servers (`stress.rs`), and their clocks (`clock.rs`).
 //!
 //! Before anything is done, a container that is never started is made for it, with the run's label and what must be known to
 //! undo it: by that it is found where the journal is lost, as the lock is.
@@ -23,7 +23,13 @@ const MOST: u32 = 256;
 impl Pressure for DockerTarget {
     async fn resolve(&self, node: &str, wanted: Wanted) -> Result<Pressed, TargetError> {
         let found = self.node(node)?;
+        let mut before = None;
         let (weight, spot) = match wanted {
+            Wanted::Clock { by_ms } => {
+                let (text, weight) = self.clock_before(found, by_ms).await?;
+                before = Some(text);
+                (weight, None)
+            }
             Wanted::Fill { at_most, leave } => {
                 let (spot, disk) = self.spot_beside(found).await?;
                 self.may_be_filled(found, &disk, (at_most, leave)).await?;
@@ -75,6 +81,7 @@ impl Pressure for DockerTarget {
             mark: format!("firedrill-{}-{number}", self.run),
             weight,
             spot,
+            before,
         })
     }
 
@@ -87,6 +94,9 @@ impl Pressure for DockerTarget {
                 let question = format!("fill {at_most} {leave} {files}fill");
                 let asked = self.ask_disk(node, spot, ("fill the disk", &question));
                 asked.await.map(|_| ())
+            }
+            (Weight::Clock { by_ms, set_ms, .. }, _) => {
+                self.step_clock(node, set_ms.saturating_add(by_ms)).await
             }
             _ => self.start_stress(node, pressed).await,
         }
@@ -105,14 +115,20 @@ impl Pressure for DockerTarget {
                     ..PressureSeen::default()
                 })
             }
+            (Weight::Clock { ahead_ms, .. }, _) => Ok(PressureSeen {
+                stepped_ms: self.stepped_ms(node, ahead_ms).await,
+                ..PressureSeen::default()
+            }),
             _ => self.stress_seen(node, pressed).await,
         }
     }
 
     async fn relieve(&self, pressed: &Pressed) -> Result<(), TargetError> {
         let node = self.node(&pressed.node)?;
-        if !matches!(pressed.weight, Weight::Fill { .. }) {
-            self.end_stress(node, &pressed.mark).await?;
+        match pressed.weight {
+            Weight::Fill { .. } => {}
+            Weight::Clock { .. } => self.set_clock_back(node, pressed).await?,
+            Weight::Cpu { .. } | Weight::Io { .. } => self.end_stress(node, &pressed.mark).await?,
         }
         if let (Some(spot), Some(files)) = (&pressed.spot, pressed.files()) {
             let question = format!("remove {files}");
@@ -126,10 +142,18 @@ impl Pressure for DockerTarget {
     async fn pressing_still(&self, pressed: &Pressed) -> Result<Option<String>, TargetError> {
         let node = self.node(&pressed.node)?;
         let name = &pressed.node;
-        if !matches!(pressed.weight, Weight::Fill { .. }) {
-            let left = self.stress_left(node, &pressed.mark).await?;
-            if left > 0 {
-                return Ok(Some(format!("{left} processes still press on {name}")));
+        match pressed.weight {
+            Weight::Fill { .. } => {}
+            Weight::Clock { ahead_ms, .. } => {
+                if let Some(what) = self.clock_still(node, pressed, ahead_ms).await? {
+                    return Ok(Some(what));
+                }
+            }
+            Weight::Cpu { .. } | Weight::Io { .. } => {
+                let left = self.stress_left(node, &pressed.mark).await?;
+                if left > 0 {
+                    return Ok(Some(format!("{left} processes still press on {name}")));
+                }
             }
         }
         if let (Some(spot), Some(files)) = (&pressed.spot, pressed.files()) {

@@ -100,7 +100,7 @@ impl DockerTarget {
         let (script, workers, seconds) = match pressed.weight {
             Weight::Cpu { workers, seconds } => (CPU, workers, seconds),
             Weight::Io { workers, seconds } => (IO, workers, seconds),
-            Weight::Fill { .. } => return Ok(()),
+            Weight::Fill { .. } | Weight::Clock { .. } => return Ok(()),
         };
         let user = match &pressed.spot {
             Some(spot) => format!("{}:{}", spot.user.0, spot.user.1),
@@ -150,10 +150,8 @@ impl DockerTarget {
         let found = self.marked(node, &pressed.mark).await?;
         let ticks: u64 = found.iter().map(|process| process.ticks).sum();
         let mut seen = PressureSeen {
-            free: None,
-            workers: 0,
             cpu: Duration::from_millis(ticks * 10),
-            written: 0,
+            ..PressureSeen::default()
         };
         for process in &found {
             seen.workers += u32::from(process.title.starts_with(BEGINS));

@@ -11,7 +11,7 @@ use super::inside::Visitors;
 use super::routing::Routing;
 use super::settings::{As, DockerSettings};
 use super::stack::Stack;
-use super::{lock, power, processes, stack};
+use super::{clock, lock, power, processes, stack};
 use crate::clock::Clock;
 use crate::event::TargetRecord;
 use crate::sql::Session;
@@ -219,6 +219,7 @@ impl DockerTarget {
             able.extend([Capability::Act, Capability::Statements]);
         }
         let mut shells = Vec::new();
+        let mut clockless = Vec::new();
         let mut restarts = true;
         let mut agents = true;
         for node in &self.nodes {
@@ -226,6 +227,9 @@ impl DockerTarget {
                 shells.push(node.facts.name.clone());
             }
             let container = self.look_at(node).await?;
+            if container.clock.is_none() {
+                clockless.push(node.facts.name.clone());
+            }
             restarts &= container.policy.restarts() && power::may_crash(&container);
             let agent = self.find(&node.facts.name, ProcessScope::Agent).await;
             agents &= agent.is_ok_and(|found| !found.is_empty());
@@ -235,6 +239,13 @@ impl DockerTarget {
             able.push(Capability::Processes);
         }
         able.extend(self.pressures(&shells));
+        match clockless.as_slice() {
+            [] => able.push(Capability::StepClock),
+            nodes => {
+                let why = clock::is_the_machines(&nodes.join(" and "));
+                self.lacks.push((Capability::StepClock, why));
+            }
+        }
         if signals && agents {
             able.push(Capability::Agents);
         }

@@ -5,6 +5,7 @@
 //! FIREDRILL_PASSWORD. The same for a pair that firedrill promotes in: that of examples/plain/docker-compose.yml, or
 //! `FIREDRILL_TEST_PLAIN_TARGET`. The tests take turns, since they share them.
 
+mod clock;
 mod every_entry;
 mod faults;
 mod interference;

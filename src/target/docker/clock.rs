@@ -1,0 +1,234 @@
+//! The clock of a node. A container reads the machine's, as every other and firedrill do: set for one, it is set for all, and
+//! firedrill never does that. A container has a clock of its own where libfaketime is preloaded into its processes and reads
+//! how far ahead it is from a file (<https://github.com/wolfcw/libfaketime>, FAKETIME_TIMESTAMP_FILE).
+//!
+//! That file is read and written by the engine, whether or not the container runs, and needs no shell in it.
+
+use super::docker_target::{DockerTarget, Node};
+use crate::clock::wall;
+use crate::sql::Session;
+use crate::target::{Pressed, Target as _, TargetError, Weight};
+use std::time::Duration;
+
+/// How long a server may take to say what time it is.
+const ASK: Duration = Duration::from_secs(3);
+/// So far off, in milliseconds, a clock counts as put back: as long as it may take to be asked, and the millisecond that it is
+/// read in.
+const AS_GOOD_AS: u64 = 1000;
+/// What time the server has, in milliseconds.
+const NOW: &str =
+    "select (extract(epoch from pg_catalog.clock_timestamp()) * 1000)::pg_catalog.int8::text";
+
+/// Why the clock of nodes cannot be stepped, and what to do.
+pub(super) fn is_the_machines(nodes: &str) -> String {
+    format!(
+        "the clock of {nodes} is that of the engine's machine, which every container there reads: give the image libfaketime \
+         (LD_PRELOAD, and FAKETIME_TIMESTAMP_FILE with a file that says +0), as examples/patroni/own-clock.compose.yml does"
+    )
+}
+
+/// How far ahead a file sets a clock, in milliseconds; `None` where it says anything but seconds from the machine's clock.
+fn set_ms(text: &str) -> Option<i64> {
+    let text = text.trim();
+    let (sign, number) = match text.split_at_checked(1)? {
+        ("+", number) => (1.0, number),
+        ("-", number) => (-1.0, number),
+        _ => return None,
+    };
+    let plain = number
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let seconds: f64 = number.parse().ok().filter(|_| plain)?;
+    // A week and more is nothing that firedrill sets, and exact all the same.
+    (seconds < 1e9).then(|| (sign * seconds * 1000.0).round() as i64)
+}
+
+/// The same as a file says it.
+fn as_text(ms: i64) -> String {
+    let sign = if ms < 0 { '-' } else { '+' };
+    let ms = ms.unsigned_abs();
+    format!("{sign}{}.{:03}\n", ms / 1000, ms % 1000)
+}
+
+impl DockerTarget {
+    /// What is to be known of a node's clock before it is stepped: what its file says, and the step resolved.
+    ///
+    /// # Errors
+    /// When its clock is the machine's, its file is another's, or its server does not say what time it has.
+    pub(super) async fn clock_before(
+        &self,
+        node: &Node,
+        by_ms: i64,
+    ) -> Result<(String, Weight), TargetError> {
+        let what = || format!("step the clock of {}", node.facts.name);
+        let (path, text) = self.read_clock(node).await?;
+        let set = set_ms(&text).ok_or_else(|| {
+            let why = format!(
+                "{path} says {:?}, and firedrill steps a clock only where it is set in seconds from the machine's, such as +0",
+                text.trim()
+            );
+            TargetError::new(what(), why)
+        })?;
+        let ahead_ms = self.ahead_ms(node).await?;
+        let weight = Weight::Clock {
+            by_ms,
+            set_ms: set,
+            ahead_ms,
+        };
+        Ok((text, weight))
+    }
+
+    /// Steps it.
+    ///
+    /// # Errors
+    /// When the engine does not write the file.
+    pub(super) async fn step_clock(&self, node: &Node, to_ms: i64) -> Result<(), TargetError> {
+        self.write_clock(node, &as_text(to_ms)).await
+    }
+
+    /// By how much the server's clock is off where it was before a step; `None` where the server does not say.
+    pub(super) async fn stepped_ms(&self, node: &Node, ahead_before_ms: i64) -> Option<i64> {
+        let ahead = self.ahead_ms(node).await.ok()?;
+        Some(ahead.saturating_sub(ahead_before_ms))
+    }
+
+    /// Sets a clock as it was. Harmless where it is.
+    ///
+    /// # Errors
+    /// When the engine does not write the file.
+    pub(super) async fn set_clock_back(
+        &self,
+        node: &Node,
+        pressed: &Pressed,
+    ) -> Result<(), TargetError> {
+        let before = pressed.before.as_deref().unwrap_or_default();
+        let (_, text) = self.read_clock(node).await?;
+        match text == before {
+            true => Ok(()),
+            false => self.write_clock(node, before).await,
+        }
+    }
+
+    /// How a node's clock is still off; `None` where it goes as before, as far as the server says.
+    ///
+    /// # Errors
+    /// When the engine does not read the file.
+    pub(super) async fn clock_still(
+        &self,
+        node: &Node,
+        pressed: &Pressed,
+        ahead_before_ms: i64,
+    ) -> Result<Option<String>, TargetError> {
+        let name = &node.facts.name;
+        let (path, text) = self.read_clock(node).await?;
+        if Some(text.as_str()) != pressed.before.as_deref() {
+            let text = text.trim();
+            return Ok(Some(format!(
+                "the clock of {name} is still set: {path} says {text}"
+            )));
+        }
+        let off = self.stepped_ms(node, ahead_before_ms).await;
+        let off = off.filter(|off| off.unsigned_abs() > AS_GOOD_AS);
+        Ok(off.map(|off| format!("the clock of {name} is still off by {off} ms")))
+    }
+
+    /// How far a node's server is ahead of this machine's clock, to half of what it took to ask.
+    async fn ahead_ms(&self, node: &Node) -> Result<i64, TargetError> {
+        let failed = |why: String| {
+            let what = format!("ask the server of {} for the time", node.facts.name);
+            TargetError::new(what, why)
+        };
+        let address = self.observe_access(&node.facts.name);
+        let session = Session::connect(&address, ASK).await;
+        let session = session.map_err(|error| failed(error.to_string()))?;
+        let asked = wall().as_millisecond();
+        let answer = session.query(NOW, ASK).await;
+        let answered = wall().as_millisecond();
+        let answer = answer.map_err(|error| failed(error.to_string()))?;
+        let said = answer
+            .rows
+            .first()
+            .and_then(|row| row.first().cloned())
+            .flatten();
+        let said: Option<i64> = said.as_deref().and_then(|said| said.parse().ok());
+        let said = said.ok_or_else(|| failed("it does not say".to_owned()))?;
+        Ok(said - (asked + answered) / 2)
+    }
+
+    /// Where a node's clock is set, and what is said there.
+    async fn read_clock(&self, node: &Node) -> Result<(String, String), TargetError> {
+        let name = &node.facts.name;
+        let container = self.look_at(node).await?;
+        let path = container.clock.ok_or_else(|| {
+            TargetError::new(format!("step the clock of {name}"), is_the_machines(name))
+        })?;
+        let read = self.engine.read_file(&node.facts.id, &path).await;
+        let read =
+            read.map_err(|error| TargetError::new(format!("read the clock of {name}"), error))?;
+        Ok((path, String::from_utf8_lossy(&read).into_owned()))
+    }
+
+    async fn write_clock(&self, node: &Node, text: &str) -> Result<(), TargetError> {
+        let failed =
+            |why: String| TargetError::new(format!("set the clock of {}", node.facts.name), why);
+        let container = self.look_at(node).await?;
+        let path = container
+            .clock
+            .ok_or_else(|| failed(is_the_machines(&node.facts.name)))?;
+        let id = &node.facts.id;
+        let written = self.engine.rewrite_file(id, &path, text.as_bytes()).await;
+        written.map_err(|error| failed(error.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::target::docker::container::clock_file;
+
+    #[test]
+    fn what_a_file_says_is_read_and_written_alike() {
+        for (text, ms) in [
+            ("+0\n", 0),
+            ("-0", 0),
+            ("+120.5", 120_500),
+            ("-3.25\n", -3250),
+        ] {
+            assert_eq!(set_ms(text), Some(ms), "{text:?}");
+            assert_eq!(set_ms(&as_text(ms)), Some(ms), "{text:?}");
+        }
+        for text in [
+            "",
+            "0",
+            "+",
+            "+2m",
+            "@2026-11-28 04:00:00",
+            "2026-11-28 04:00:00",
+            "+1e3",
+            "+0 x2",
+            "+inf",
+        ] {
+            assert_eq!(set_ms(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_clock_of_its_own_is_told_by_the_environment() {
+        let clock = |lines: &[&str]| {
+            let lines: Vec<String> = lines.iter().map(|&line| line.to_owned()).collect();
+            clock_file(&lines)
+        };
+        let (led, file) = (
+            "LD_PRELOAD=/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1",
+            "FAKETIME_TIMESTAMP_FILE=/etc/clock",
+        );
+        assert_eq!(
+            clock(&["PATH=/bin", led, file]).as_deref(),
+            Some("/etc/clock")
+        );
+        assert_eq!(clock(&[led]), None);
+        assert_eq!(clock(&[file]), None);
+        assert_eq!(clock(&[led, file, "FAKETIME=-2d"]), None);
+        assert_eq!(clock(&[led, "FAKETIME_TIMESTAMP_FILE=clock"]), None);
+    }
+}
