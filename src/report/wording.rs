@@ -142,17 +142,17 @@ pub fn longest_of(outages: &[Outage]) -> Option<&Outage> {
 }
 
 /// A channel's outages, where there are any: the longest one, and beside it one that did not end by itself and was
-/// seen for less. `30.28–30.77 s, and > 2.85 s, open until the undo`.
+/// seen for less, and how many these are. `30.28–30.77 s, and > 2.85 s, open until the undo`.
 #[must_use]
-pub fn outages(channel: &Channel) -> Option<String> {
+pub fn outages(channel: &Channel) -> Option<(String, usize)> {
     let all = channel.outages.iter();
     let ended = all.clone().filter(|outage| outage.upper_ms.is_some());
     let open = all.filter(|outage| outage.upper_ms.is_none());
     match (ended.max_by(compare), open.max_by(compare)) {
         (Some(ended), Some(open)) if ended.lower_ms > open.lower_ms => {
-            Some(format!("{}, and {}", outage(ended), outage(open)))
+            Some((format!("{}, and {}", outage(ended), outage(open)), 2))
         }
-        (ended, open) => open.or(ended).map(outage),
+        (ended, open) => open.or(ended).map(|longest| (outage(longest), 1)),
     }
 }
 

@@ -75,8 +75,9 @@ fn the_recovery_that_was_seen_is_told_with_the_outage_after_it() {
     assert_eq!(said, again);
     // Downtime as it is judged is not known: the second outage was ended by firedrill.
     let fresh = &result.channels["writer_fresh"];
-    let both = wording::outages(fresh).unwrap();
+    let (both, shown) = wording::outages(fresh).unwrap();
     assert_eq!(both, "0.89–1.11 s, and > 0.59 s, open until the undo");
+    assert_eq!(shown, 2);
 }
 
 #[test]
@@ -84,8 +85,11 @@ fn a_longer_outage_that_did_not_end_stands_for_all() {
     let mut result = with_the_loss();
     let fresh = result.channels.get_mut("writer_fresh").unwrap();
     fresh.outages[0].lower_ms = 100.0;
-    let longest = wording::outages(fresh).unwrap();
-    assert_eq!(longest, "> 0.59 s, open until the undo");
+    let (longest, shown) = wording::outages(fresh).unwrap();
+    assert_eq!(
+        (longest.as_str(), shown),
+        ("> 0.59 s, open until the undo", 1)
+    );
     fresh.outages.clear();
     assert_eq!(wording::outages(fresh), None);
 }

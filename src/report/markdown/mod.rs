@@ -204,7 +204,7 @@ fn channels(result: &RunResult, text: &mut String) -> fmt::Result {
         .map(|(name, it)| {
             let outages = match name.starts_with("node/") {
                 true => "–".to_owned(),
-                false => wording::outages(it).unwrap_or_else(|| "none".to_owned()),
+                false => wording::outages(it).map_or("none".to_owned(), |(text, _)| text),
             };
             vec![
                 name.clone(),

@@ -162,8 +162,10 @@ fn figure(name: &str, channel: &Channel) -> String {
     if name == "witness" {
         return format!("{} stuck", figures::duration(channel.stuck_ms));
     }
-    let mut text = wording::outages(channel).unwrap_or_else(|| "none".to_owned());
-    if channel.outages.len() > 1 {
+    let Some((mut text, shown)) = wording::outages(channel) else {
+        return "none".to_owned();
+    };
+    if channel.outages.len() > shown {
         text.push_str(&format!(" (longest of {})", channel.outages.len()));
     }
     text

@@ -129,17 +129,7 @@ fn where_runner_watchdog_and_journal_are_gone_the_labels_tell_which_clock() {
         return;
     };
     let before = containers.as_found();
-    let firedrill = &containers.firedrill;
-    let mut runner = held(&containers);
-    let mut running = || runner.try_wait().expect("an own child").is_none();
-    let holds = firedrill.lines_reached("events.jsonl", "\"step_began\"", 3, &mut running);
-    let run = holds.expect("the hold");
-    firedrill.kill_watchdog();
-    killed(runner);
-    std::fs::remove_dir_all(run).expect("the run's folder");
-    let undone = firedrill.run(&["undo", "--target", &containers.target]);
-    assert_eq!(undone.code, Some(0), "{}", undone.stderr);
-    assert_eq!(containers.stepped(), 0, "{}", undone.stderr);
-    assert_eq!(containers.of_runs(), "", "{}", undone.stderr);
+    let said = containers.undone_by_labels(held(&containers), 3);
+    assert_eq!(containers.stepped(), 0, "{said}");
     assert_eq!(containers.as_found(), before);
 }

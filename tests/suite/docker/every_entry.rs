@@ -5,7 +5,7 @@
 //! that this cluster can carry out, which takes some hours. What is written before the fault is the same in every drill,
 //! so that the runner is killed there in the first one only.
 
-use super::{Containers, WORKLOAD, left_of, sockets};
+use super::{Containers, TRIES, WORKLOAD, left_of, sockets};
 use crate::support::{Finished, Firedrill};
 use firedrill::clock::Clock;
 use firedrill::drill::shipped;
@@ -22,8 +22,6 @@ const WATCHDOG: u64 = 240;
 const SEED: &str = "12";
 /// Until a fault that was written down has struck.
 const STRUCK: Duration = Duration::from_secs(3);
-/// How often a run is begun anew that was refused before its fault, because this machine was busy.
-const TRIES: usize = 5;
 
 #[test]
 fn the_watchdog_puts_everything_back() {

@@ -18,7 +18,8 @@ fn passes_with(demands: &str, steps: &str, said: &[&str]) {
         "{demands}steps:\n  - baseline: {{ for: 5s }}\n{steps}"
     ));
     let text = &finished.stderr;
-    assert_eq!(finished.code, Some(0), "{text}");
+    // What it does is asked here, and not whether this machine was quiet enough to measure it (exit code 4).
+    assert!(matches!(finished.code, Some(0 | 4)), "{text}");
     for part in said {
         assert!(text.contains(part), "{part:?} is missing:\n{text}");
     }

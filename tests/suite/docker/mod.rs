@@ -16,6 +16,7 @@ mod plain;
 mod plans;
 mod pressure;
 mod refusals;
+mod restarts;
 mod slow_network;
 
 use crate::support::{Finished, Firedrill};
@@ -34,6 +35,9 @@ const PLAIN: &str = include_str!("../../../examples/docker-plain.target.yaml");
 /// Wide deadlines, so that a machine under other load is no reason to refuse the baseline.
 const WORKLOAD: &str = "workload: { writers: { every: 50ms, deadline: 2s }, \
      fresh: { every: 250ms, deadline: 2s }, readers: { every: 200ms, deadline: 2s }, nodes: { fresh: 2s } }";
+
+/// How often a drill is begun that is refused before its fault, because this machine is busy.
+const TRIES: usize = 5;
 
 static TURN: Mutex<()> = Mutex::new(());
 
@@ -149,11 +153,22 @@ impl Containers {
         }
     }
 
-    /// Runs a drill that is given without its head.
+    /// Runs a drill that is given without its head; begun anew where the machine was too busy for its baseline.
     fn drill(&self, body: &str) -> Finished {
         let path = self.write(body);
-        self.firedrill
-            .run(&["run", &path, "--yes", "--target", &self.target])
+        let run = || {
+            self.firedrill
+                .run(&["run", &path, "--yes", "--target", &self.target])
+        };
+        for _ in 1..TRIES {
+            let finished = run();
+            let too_busy =
+                finished.code == Some(4) && finished.stderr.contains("is the machine busy");
+            if !too_busy || !finished.stderr.contains("nothing was broken") {
+                return finished;
+            }
+        }
+        run()
     }
 
     fn write(&self, body: &str) -> String {
@@ -188,6 +203,22 @@ impl Containers {
             assert!(clock.now().0 < 120_000_000, "{}", self.of_runs());
             sleep(Duration::from_millis(500));
         }
+    }
+
+    /// Loses a runner that has begun so many steps, its watchdog and its journal, undoes by the labels, and gives what that
+    /// said.
+    fn undone_by_labels(&self, mut runner: Child, steps: usize) -> String {
+        let firedrill = &self.firedrill;
+        let mut running = || runner.try_wait().expect("an own child").is_none();
+        let begun = firedrill.lines_reached("events.jsonl", "\"step_began\"", steps, &mut running);
+        let run = begun.expect("its last step");
+        firedrill.kill_watchdog();
+        killed(runner);
+        std::fs::remove_dir_all(run).expect("the run's folder");
+        let undone = firedrill.run(&["undo", "--target", &self.target]);
+        assert_eq!(undone.code, Some(0), "{}", undone.stderr);
+        assert_eq!(self.of_runs(), "", "{}", undone.stderr);
+        undone.stderr
     }
 
     /// Every container of a node, its restart policy, its state and its networks, as the engine has them.
