@@ -22,8 +22,9 @@ const NOW: &str =
 /// Why the clock of nodes cannot be stepped, and what to do.
 pub(super) fn is_the_machines(nodes: &str) -> String {
     format!(
-        "the clock of {nodes} is that of the engine's machine, which every container there reads: give the image libfaketime \
-         (LD_PRELOAD, and FAKETIME_TIMESTAMP_FILE with a file that says +0), as examples/patroni/own-clock.compose.yml does"
+        "the clock of {nodes} is that of the engine's machine, which every container there reads: give the image libfaketime, or \
+         what stands in for it (LD_PRELOAD, and FAKETIME_TIMESTAMP_FILE with a file that says +0), as \
+         examples/patroni/own-clock.compose.yml does"
     )
 }
 

@@ -42,15 +42,15 @@ pub struct Container {
     pub clock: Option<String>,
 }
 
-/// Where libfaketime is preloaded into a container's processes, the file that tells it the time. One that is given a time
-/// for good (FAKETIME) reads no file.
+/// Where libfaketime, or what stands in for it, is preloaded into a container's processes, the file that tells it the time.
+/// One that is given a time for good (FAKETIME) reads no file.
 #[must_use]
 pub fn clock_file(environment: &[String]) -> Option<String> {
     let value = |name: &str| {
         let mut all = environment.iter().filter_map(|line| line.split_once('='));
         all.find(|(of, _)| *of == name).map(|(_, value)| value)
     };
-    let led = value("LD_PRELOAD").is_some_and(|paths| paths.contains("libfaketime"));
+    let led = value("LD_PRELOAD").is_some_and(|paths| paths.contains("faketime"));
     let file = value("FAKETIME_TIMESTAMP_FILE").filter(|path| path.starts_with('/'))?;
     (led && value("FAKETIME").is_none()).then(|| file.to_owned())
 }

@@ -23,6 +23,9 @@ const SEED: &str = "12";
 /// Until a fault that was written down has struck.
 const STRUCK: Duration = Duration::from_secs(3);
 
+/// Until whoever leads clients to the primary may have found it again.
+const SERVED: Duration = Duration::from_secs(10);
+
 #[test]
 fn the_watchdog_puts_everything_back() {
     let Some(containers) = Containers::take() else {
@@ -93,7 +96,9 @@ fn killed_after(
             match finished.code {
                 // Invalid, or a target that was not ready, and not by what happened after the fault.
                 Some(4 | 5) if !broke_something(&firedrill) => {
-                    eprintln!("{drill}, begun anew: {}", why(said))
+                    eprintln!("{drill}, begun anew: {}", why(said));
+                    // The nodes may be as they were found before clients are led to them again.
+                    std::thread::sleep(SERVED);
                 }
                 Some(0 | 1 | 3 | 4) => return None,
                 _ => panic!("{drill} ended with {:?}: {said}", finished.code),
