@@ -1,6 +1,7 @@
 /* The time of day of the processes that this is preloaded into: the machine's, and so many seconds on or back as the file
  * FAKETIME_TIMESTAMP_FILE says, such as +0 or -120.5; looked at ten times a second. Time that is counted (CLOCK_MONOTONIC)
- * and every wait stay the machine's.
+ * and waits by it stay the machine's. A wait until a time of day would be kept by the machine's too, and end too early or too
+ * late: PostgreSQL and the Python of this image (3.11) have none.
  *
  * It stands in for libfaketime, from which it takes that file's name and words: 0.9.10, which Debian 12 ships, shifts waits by
  * CLOCK_MONOTONIC too, so that Python's sleep fails with "Invalid argument", and what would be seen of Patroni is that. */
@@ -10,11 +11,20 @@
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
 enum { LOOK_MS = 100 };
+
+static const char *path;
+
+/* Once: who changes the environment later moves it. */
+__attribute__((constructor)) static void find_file(void) {
+  const char *named = getenv("FAKETIME_TIMESTAMP_FILE");
+  if (named != NULL) path = strdup(named);
+}
 
 static int machine(clockid_t clock, struct timespec *now) {
   static int (*_Atomic ask)(clockid_t, struct timespec *);
@@ -23,7 +33,7 @@ static int machine(clockid_t clock, struct timespec *now) {
 }
 
 /* The number in a file, in nanoseconds; what it was before where there is none. Nothing that a signal handler may not call. */
-static long long read_ns(const char *path, long long before) {
+static long long read_ns(long long before) {
   char text[32];
   int file = open(path, O_RDONLY | O_CLOEXEC);
   if (file < 0) return before;
@@ -47,9 +57,8 @@ static long long ahead_ns(void) {
   long long ms = now.tv_sec * 1000LL + now.tv_nsec / 1000000;
   if (looked == 0 || ms - looked >= LOOK_MS) {
     int error = errno;
-    const char *path = getenv("FAKETIME_TIMESTAMP_FILE");
     looked = ms;
-    if (path != NULL) ahead = read_ns(path, ahead);
+    if (path != NULL) ahead = read_ns(ahead);
     errno = error;
   }
   return ahead;
@@ -68,8 +77,7 @@ int gettimeofday(struct timeval *restrict now, void *restrict zone) {
   struct timespec exact;
   (void)zone;
   if (clock_gettime(CLOCK_REALTIME, &exact)) return -1;
-  now->tv_sec = exact.tv_sec;
-  now->tv_usec = exact.tv_nsec / 1000;
+  if (now != NULL) *now = (struct timeval){exact.tv_sec, exact.tv_nsec / 1000};
   return 0;
 }
 

@@ -290,9 +290,12 @@ pub struct Recovery {
     /// From the fault to the beginning of the outage, of which `total` contains it; null when there was no outage.
     #[serde(default)]
     pub began: Option<Bounds>,
-    /// Writers were without service once more, and that outage did not end by itself.
+    /// Writers were without service once more, and that outage did not end by itself: `total` has no upper bound then.
     #[serde(default)]
     pub lost_again: bool,
+    /// Who led meanwhile, where the node that was primary at the fault leads again.
+    #[serde(default)]
+    pub between: Option<String>,
     /// Its parts, in order; observed parts sum to the total.
     pub parts: Vec<Part>,
     /// The node that was primary at the fault.

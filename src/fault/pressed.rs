@@ -164,7 +164,7 @@ impl UnderPressure {
         let node = &self.hit.node;
         match self.fault {
             "fill_disk" => format!("the file that filled the disk of {node} is gone"),
-            "clock_step" => format!("the clock of {node} goes as it did"),
+            "clock_step" => format!("the clock of {node} is set as it was"),
             _ => format!("what pressed on {node} is gone"),
         }
     }

@@ -143,11 +143,7 @@ fn lost(
         unjudged: audited.loss_unjudged.clone(),
         // A loss that was found is proven, also where the rest could not be judged; none found is not.
         count: (judged || count > 0).then_some(count),
-        rpo: rpo(
-            rows.first().map(|(_, lost)| lost.acknowledged),
-            struck,
-            judged,
-        ),
+        rpo: rpo(rows.first().map(|(_, lost)| *lost), run, struck, judged),
         rpo_bytes: audited.rpo_bytes,
         shape: shape(run, &rows, struck),
         found_in_old_data: audited.found_in_old_data,
@@ -177,8 +173,19 @@ fn fault_on_primary(run: &Gathered) -> Option<&Done> {
 }
 
 /// How far back the loss reaches: from the fault to the acknowledgement of the earliest lost row.
-fn rpo(earliest: Option<Stamp>, struck: Option<&Done>, judged: bool) -> Known<Bounds> {
-    match (earliest, struck) {
+fn rpo(
+    earliest: Option<&LostCommit>,
+    run: &Gathered,
+    struck: Option<&Done>,
+    judged: bool,
+) -> Known<Bounds> {
+    // Of several faults the one that ended the row's own timeline.
+    let ended = |act: &&Done| {
+        let led = act.before.as_ref().map(|(_, timeline)| *timeline);
+        led.is_some() && led == earliest.map(|lost| lost.timeline)
+    };
+    let struck = run.acts.origins().filter(ended).last().or(struck);
+    match (earliest.map(|lost| lost.acknowledged), struck) {
         (None, _) if judged => Known::Observed(Bounds {
             lower_ms: 0.0,
             upper_ms: Some(0.0),
@@ -213,8 +220,11 @@ fn shape(
     let history = run.convergence.as_ref().map(|it| it.history.as_slice());
     let history = history.unwrap_or_default();
     let in_service = |timeline: u32| history.contains(&timeline);
-    // A row whose acknowledgement was not found has no timeline.
-    let abandoned = |timeline: u32| timeline != 0 && !history.is_empty() && !in_service(timeline);
+    // Where only the newest timelines are known, nothing is said of older ones: the one that the run began on must be among
+    // them. A row whose acknowledgement was not found has no timeline.
+    let mut led = run.rounds.iter().filter_map(|round| round.leader());
+    let is_known = led.next().is_some_and(|(_, first)| in_service(*first));
+    let abandoned = |timeline: u32| is_known && timeline != 0 && !in_service(timeline);
     // In a drill of several failovers each loses the end of the timeline that it ended.
     let ended_later = |timeline: u32| {
         let mut led = run.acts.origins().filter_map(|act| act.before.as_ref());

@@ -41,6 +41,7 @@ pub fn measure(run: &Gathered, found: &BTreeMap<String, OnChannel>) -> Recovery 
         total_us: None,
         began: None,
         lost_again: false,
+        between: None,
         parts: Vec::new(),
         promoted_by: promoted_by(run, old_primary.as_deref(), new_primary.as_deref()),
         old_primary,
@@ -58,13 +59,20 @@ pub fn measure(run: &Gathered, found: &BTreeMap<String, OnChannel>) -> Recovery 
         recovery.total = Known::Observed(since(cause, outage, &waiting));
         recovery.began = Some(until_outage(cause, outage, &waiting));
         recovery.lost_again = outage.ended() && is_lost_again(run, found, outage);
-        let in_place =
-            recovery.old_primary.is_some() && recovery.old_primary == recovery.new_primary;
+        if recovery.lost_again
+            && let Known::Observed(total) = &mut recovery.total
+        {
+            // Nobody knows when service would have been back for good.
+            total.upper_ms = None;
+        }
+        let same = recovery.old_primary.is_some() && recovery.old_primary == recovery.new_primary;
+        recovery.between = same.then(|| other_leader(run, cause)).flatten();
+        let in_place = same && recovery.between.is_none();
         let turns = turns(
             run,
             outage,
             cause,
-            recovery.new_primary.as_deref(),
+            (recovery.new_primary.as_deref(), recovery.between.as_deref()),
             in_place,
         );
         if outage.ended() {
@@ -114,6 +122,16 @@ pub fn main_outage<'a>(
             .partial_cmp(&key(b))
             .unwrap_or(std::cmp::Ordering::Equal)
     })
+}
+
+/// Another node that took writes on a newer timeline after a fault: whoever led before leads again, and was not just
+/// started anew.
+fn other_leader(run: &Gathered, cause: &Done) -> Option<String> {
+    let (old, timeline) = cause.before.as_ref()?;
+    let after = run.rounds.iter().filter(|round| round.at > cause.requested);
+    let mut others = after.flat_map(|round| &round.primaries);
+    let other = others.find(|(node, newer)| node != old && newer > timeline);
+    other.map(|(node, _)| node.clone())
 }
 
 /// Whether a later outage of the same channel did not end by itself.
@@ -219,7 +237,7 @@ fn turns(
     run: &Gathered,
     outage: &Finding,
     cause: &Done,
-    new: Option<&str>,
+    (new, between): (Option<&str>, Option<&str>),
     in_place: bool,
 ) -> [(&'static str, Result<Turn, &'static str>); 5] {
     let end = outage.raw.ended_by.filter(|_| outage.ended());
@@ -244,7 +262,9 @@ fn turns(
         Err("restart in place: nobody was promoted")
     } else {
         let old_timeline = cause.before.as_ref().map_or(0, |(_, timeline)| *timeline);
-        new.and_then(|new| first_write(run, new, cause.requested, old_timeline))
+        let promoted = between.or(new);
+        promoted
+            .and_then(|node| first_write(run, node, cause.requested, old_timeline))
             .filter(|turn| end.is_none_or(|end| turn.not_yet <= end))
             .ok_or("no probe saw the first write on the new timeline")
     };

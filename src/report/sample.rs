@@ -256,6 +256,7 @@ pub fn pass() -> RunResult {
                 upper_ms: Some(40.0),
             }),
             lost_again: false,
+            between: None,
         },
         ledger: Ledger {
             judged: true,
@@ -510,6 +511,7 @@ pub fn nothing_observed() -> RunResult {
         waited_ms: 0.0,
         began: None,
         lost_again: false,
+        between: None,
     };
     result.ledger = Ledger::unjudged(why, Known::missing(why));
     result.two_writers.not_observed = vec!["node-1".to_owned(), "node-2".to_owned()];

@@ -168,6 +168,36 @@ pub fn outage(outage: &Outage) -> String {
     format!("{}{ended}", figures::bounds(&bounds))
 }
 
+/// Who led before and after: `node-1 → node-2, promoted by Patroni`; `None` where nobody was seen to lead.
+#[must_use]
+pub fn primaries(result: &RunResult) -> Option<String> {
+    let recovery = &result.recovery;
+    let leads = result.state_left.primary.as_ref();
+    let text = match (&recovery.old_primary, &recovery.new_primary) {
+        (None, None) => return None,
+        (Some(old), None) if leads.is_none_or(|leads| leads == old) => {
+            return Some(format!("was {old}; no other took over"));
+        }
+        (Some(old), None) => format!("was {old}"),
+        (Some(old), Some(new)) if old == new => match &recovery.between {
+            Some(between) => format!("{old} → {between} → {old}, which led again"),
+            None => format!("{old} before and after"),
+        },
+        (old, Some(new)) => {
+            let old = old.as_deref().unwrap_or("not known");
+            let by = recovery.promoted_by.as_deref();
+            let by = by.unwrap_or("somebody who was not observed");
+            format!("{old} → {new}, promoted by {by}")
+        }
+    };
+    Some(
+        match leads.filter(|leads| Some(*leads) != recovery.new_primary.as_ref()) {
+            Some(leads) => format!("{text}; {leads} led at the end"),
+            None => text,
+        },
+    )
+}
+
 /// What belongs to a recovery's length, where there is anything: an outage that began long after the fault, and service
 /// that was lost once more.
 #[must_use]
@@ -178,7 +208,7 @@ pub fn around_recovery(recovery: &Recovery) -> String {
         text.push_str(&format!("; the outage began {began} after the fault"));
     }
     if recovery.lost_again {
-        text.push_str("; service was lost again after that, and did not come back by itself");
+        text.push_str("; a later outage did not end by itself");
     }
     text
 }

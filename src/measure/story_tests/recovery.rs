@@ -36,6 +36,7 @@ fn a_crash_is_measured_from_end_to_end() {
         "upper_ms": 100.5
       },
       "lost_again": false,
+      "between": null,
       "parts": [
         {
           "name": "detect",

@@ -181,15 +181,8 @@ fn faults(result: &RunResult, text: &mut String) -> fmt::Result {
     } else {
         table(text, &["fault", "node", "at", "effect", "undo"], &rows)?;
     }
-    let recovery = &result.recovery;
-    let name = |node: &Option<String>| node.as_deref().map_or("not known".to_owned(), cell);
-    writeln!(
-        text,
-        "\nPrimary before: {}; after: {}; promoted by: {}.",
-        name(&recovery.old_primary),
-        name(&recovery.new_primary),
-        name(&recovery.promoted_by)
-    )
+    let primary = wording::primaries(result).unwrap_or_else(|| "not known".to_owned());
+    writeln!(text, "\nPrimary: {}.", cell(&primary))
 }
 
 fn channels(result: &RunResult, text: &mut String) -> fmt::Result {

@@ -43,7 +43,7 @@ fn a_loss() {
     |---|---|---|---|---|
     | kill | node-1 (primary) | +10.420 s | +10.425 s 7 of 7 processes gone | node-1 streams timeline 2 from node-2 |
 
-    Primary before: node-1; after: node-2; promoted by: firedrill's failover agent.
+    Primary: node-1 → node-2, promoted by firedrill's failover agent.
 
     ## Service
 

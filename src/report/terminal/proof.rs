@@ -80,7 +80,7 @@ fn lost_in_detail(result: &RunResult, page: &mut Page) {
         Some("suffix") => Some("they are the newest ones, as a plain failover loses them"),
         Some("holes") => Some("with HOLES: newer ones survived, which no plain failover does"),
         Some("abandoned_timeline") => Some(
-            "a node that had taken over acknowledged them, and its whole TIMELINE IS GIVEN UP: it is in \
+            "among them what a node that had taken over acknowledged: its whole TIMELINE IS GIVEN UP, and in \
              nobody's history",
         ),
         Some("new_timeline") => Some("the NEW primary acknowledged them, and yet they are gone"),

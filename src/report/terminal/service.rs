@@ -26,26 +26,8 @@ pub fn hit(result: &RunResult, page: &mut Page) {
         let label = if index == 0 { "Noted" } else { "" };
         page.line(label, &format!("{id}: {noted}"));
     }
-    let recovery = &result.recovery;
-    let text = match (&recovery.old_primary, &recovery.new_primary) {
-        (None, None) => return,
-        (Some(old), None) => format!("was {old}; no other took over"),
-        (Some(old), Some(new)) if old == new => format!("{old} before and after"),
-        (old, Some(new)) => {
-            let old = old.as_deref().unwrap_or("not known");
-            let by = recovery.promoted_by.as_deref();
-            let by = by.unwrap_or("somebody who was not observed");
-            format!("{old} → {new}, promoted by {by}{}", at_the_end(result, new))
-        }
-    };
-    page.line("Primary", &text);
-}
-
-/// Who led when all was over, where that is not the node that took over.
-fn at_the_end(result: &RunResult, new: &str) -> String {
-    match &result.state_left.primary {
-        Some(leads) if leads != new => format!("; {leads} led at the end"),
-        _ => String::new(),
+    if let Some(text) = wording::primaries(result) {
+        page.line("Primary", &text);
     }
 }
 

@@ -208,7 +208,7 @@ fn an_outage_that_did_not_end() {
             instrument's own proof (never run here)
 
       Hit         kill of node-1 (primary) at +10.420 s; proven: 7 of 7 processes gone
-      Primary     was node-1; no other took over
+      Primary     was node-1; node-2 led at the end
       Measured    clients over loopback through firedrill's router; not measured: DNS, TLS, a pooler
                   firedrill's own stand-ins, not your stack: the failover agent, the router in the
                     manner of HAProxy

@@ -43,16 +43,21 @@ pub struct Container {
 }
 
 /// Where libfaketime, or what stands in for it, is preloaded into a container's processes, the file that tells it the time.
-/// One that is given a time for good (FAKETIME) reads no file.
+/// One that is given a time for good (FAKETIME) reads no file, and libfaketime itself steps time that is counted as well unless
+/// it is told not to.
 #[must_use]
 pub fn clock_file(environment: &[String]) -> Option<String> {
     let value = |name: &str| {
         let mut all = environment.iter().filter_map(|line| line.split_once('='));
         all.find(|(of, _)| *of == name).map(|(_, value)| value)
     };
-    let led = value("LD_PRELOAD").is_some_and(|paths| paths.contains("faketime"));
+    let led = value("LD_PRELOAD").filter(|paths| paths.contains("faketime"))?;
     let file = value("FAKETIME_TIMESTAMP_FILE").filter(|path| path.starts_with('/'))?;
-    (led && value("FAKETIME").is_none()).then(|| file.to_owned())
+    let counts_on = ["FAKETIME_DONT_FAKE_MONOTONIC", "DONT_FAKE_MONOTONIC"]
+        .iter()
+        .any(|name| value(name) == Some("1"));
+    let time_of_day_alone = counts_on || !led.contains("libfaketime");
+    (time_of_day_alone && value("FAKETIME").is_none()).then(|| file.to_owned())
 }
 
 /// What an engine does when a container ends by itself.

@@ -26,6 +26,18 @@ impl Pressure for DockerTarget {
         let mut before = None;
         let (weight, spot) = match wanted {
             Wanted::Clock { by_ms } => {
+                // Each step remembers what it found: ended in any other order, one would bring the other back.
+                let is_clock = |other: &Pressed| matches!(other.weight, Weight::Clock { .. });
+                let all = self.all_pressed().await?;
+                if all
+                    .iter()
+                    .any(|other| other.node == node && is_clock(other))
+                {
+                    return Err(TargetError::new(
+                        format!("step the clock of {node}"),
+                        "it is stepped already: undo that first",
+                    ));
+                }
                 let (text, weight) = self.clock_before(found, by_ms).await?;
                 before = Some(text);
                 (weight, None)

@@ -129,7 +129,7 @@ fn where_runner_watchdog_and_journal_are_gone_the_labels_tell_which_clock() {
         return;
     };
     let before = containers.as_found();
-    let said = containers.undone_by_labels(held(&containers), 3);
+    let said = containers.undone_by_labels(held(&containers));
     assert_eq!(containers.stepped(), 0, "{said}");
     assert_eq!(containers.as_found(), before);
 }

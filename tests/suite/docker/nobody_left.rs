@@ -1,7 +1,7 @@
 //! Runner and watchdog are both killed under a fault on containers: `firedrill undo` finishes by the journal, and
 //! `firedrill undo --target FILE` without one, by the labels.
 
-use super::{Containers, left_of, sockets};
+use super::{Containers, HELD, left_of, sockets};
 use crate::support::Firedrill;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -21,7 +21,7 @@ pub(super) fn both_dead(containers: &Containers, firedrill: &Firedrill, steps: &
     let struck = firedrill.lines_reached("undo.journal", "", STRUCK, &mut running);
     let run = struck.expect("a fault");
     let mut running = || child.try_wait().expect("an own child").is_none();
-    let held = firedrill.lines_reached("events.jsonl", "\"step_began\"", 3, &mut running);
+    let held = firedrill.lines_reached("events.jsonl", HELD, 1, &mut running);
     assert!(held.is_some(), "it ended before its hold");
     firedrill.kill_watchdog();
     child.kill().expect("a living runner");

@@ -207,7 +207,7 @@ fn where_runner_watchdog_and_journal_are_gone_the_labels_tell_what_presses() {
         return;
     };
     let before = containers.as_found();
-    let said = containers.undone_by_labels(held(&containers), 4);
+    let said = containers.undone_by_labels(held(&containers));
     assert!(said.contains("what pressed on"), "{said}");
     assert_eq!(containers.pressing(), [""; 0], "{said}");
     assert_eq!(containers.as_found(), before);
