@@ -77,7 +77,8 @@ int gettimeofday(struct timeval *restrict now, void *restrict zone) {
   struct timespec exact;
   (void)zone;
   if (clock_gettime(CLOCK_REALTIME, &exact)) return -1;
-  if (now != NULL) *now = (struct timeval){exact.tv_sec, exact.tv_nsec / 1000};
+  now->tv_sec = exact.tv_sec;
+  now->tv_usec = exact.tv_nsec / 1000;
   return 0;
 }
 

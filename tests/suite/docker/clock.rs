@@ -133,3 +133,22 @@ fn where_runner_watchdog_and_journal_are_gone_the_labels_tell_which_clock() {
     assert_eq!(containers.stepped(), 0, "{said}");
     assert_eq!(containers.as_found(), before);
 }
+
+#[test]
+fn a_clock_that_is_stepped_is_not_stepped_again() {
+    let Some(containers) = with_clocks() else {
+        return;
+    };
+    let finished = containers.drill(&steps(
+        "  - clock_step: { node: standby, by: 2m, id: one }\n  - clock_step: { node: { of: one }, by: -4m, id: two }\n",
+    ));
+    let text = finished.stderr;
+    for part in [
+        "it is stepped already: undo that first",
+        "everything undone",
+    ] {
+        assert!(text.contains(part), "{part:?} is missing:\n{text}");
+    }
+    assert_eq!(containers.stepped(), 0, "{text}");
+    assert_eq!(containers.of_runs(), "", "{text}");
+}
