@@ -75,19 +75,17 @@ pub fn undo(args: &UndoArgs, terminal: &Terminal) -> Result<Exit, Failure> {
         },
         (None, None) => latest(open)?.into_iter().collect(),
     };
-    let mut exit = undo_each(&chosen, registry.as_ref(), terminal)?;
+    let exit = undo_each(&chosen, registry.as_ref(), terminal)?;
     #[cfg(feature = "docker")]
     if let Some(containers) = containers {
         let left = containers.undo_what_is_left(args.orphaned, terminal)?;
-        match left {
-            None if chosen.is_empty() => {
-                terminal.say("nothing to undo: no run has these containers")
-            }
-            None => {}
-            Some(Exit::Pass) => {}
-            Some(worse) => exit = worse,
+        if left.is_none() && chosen.is_empty() {
+            terminal.say("nothing to undo: no run has these containers");
         }
-        return Ok(exit);
+        return Ok(match left {
+            None | Some(Exit::Pass) => exit,
+            Some(worse) => worse,
+        });
     }
     if chosen.is_empty() {
         terminal.say("nothing to undo: every run put everything back");

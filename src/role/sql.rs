@@ -163,6 +163,7 @@ pub(crate) async fn ask_standing(
 }
 
 /// What the one row of the whole statement means, however it was asked.
+#[cfg(feature = "docker")]
 pub(crate) fn of_row(row: Vec<Option<String>>) -> Standing {
     let answer = Answer {
         rows: vec![row],
