@@ -108,9 +108,7 @@ pub fn main_outage<'a>(
     run: &'a Gathered,
     found: &'a BTreeMap<String, OnChannel>,
 ) -> Option<(&'a Finding, &'a Done)> {
-    let fresh = run.channel_of(ChannelKind::WriterFresh)?;
-    let outages = &found.get(fresh.name())?.outages;
-    let caused = outages
+    let caused = fresh_outages(run, found)
         .iter()
         .filter_map(|outage| Some((outage, run.acts.cause_of(outage.raw.began_by)?)));
     caused.max_by(|(a, _), (b, _)| {
@@ -134,17 +132,18 @@ fn other_leader(run: &Gathered, cause: &Done) -> Option<String> {
     other.map(|(node, _)| node.clone())
 }
 
-/// Whether a later outage of the same channel did not end by itself.
-fn is_lost_again(run: &Gathered, found: &BTreeMap<String, OnChannel>, outage: &Finding) -> bool {
+/// The outages of writer_fresh, in their order.
+fn fresh_outages<'a>(run: &Gathered, found: &'a BTreeMap<String, OnChannel>) -> &'a [Finding] {
     let fresh = run.channel_of(ChannelKind::WriterFresh);
     let all = fresh.and_then(|fresh| found.get(fresh.name()));
-    all.is_some_and(|all| {
-        let mut later = all
-            .outages
-            .iter()
-            .filter(|other| other.edges.start.0 >= outage.edges.end.0);
-        later.any(|other| !other.ended())
-    })
+    all.map_or(&[], |all| &all.outages)
+}
+
+/// Whether a later outage of writer_fresh did not end by itself.
+fn is_lost_again(run: &Gathered, found: &BTreeMap<String, OnChannel>, outage: &Finding) -> bool {
+    let is_later = |other: &&Finding| other.edges.start.0 >= outage.edges.end.0;
+    let mut later = fresh_outages(run, found).iter().filter(is_later);
+    later.any(|other| !other.ended())
 }
 
 fn no_outage(run: &Gathered, found: &BTreeMap<String, OnChannel>) -> &'static str {

@@ -36,8 +36,9 @@ pub enum Ahead {
     Over(Exit),
 }
 
-/// Plans on paper and, where the cluster runs already, with who is who there; shows it and asks, so that what
-/// a target cannot do and what nobody wants is said before anything is started. (A throw-away cluster begins with the roles that are on paper.)
+/// Plans on paper and, where the cluster runs already, with who is who there; shows it and asks, so that what a target
+/// cannot do and what nobody wants is said before anything is started. (A throw-away cluster begins with the roles that
+/// are on paper.)
 ///
 /// # Errors
 /// When a report of the refusal cannot be written.

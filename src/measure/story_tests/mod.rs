@@ -110,6 +110,18 @@ fn finished(story: Story) -> RunResult {
     )
 }
 
+/// node-1 leads, node-2 streams, and something of node-1 freezes at 6.0 s.
+fn frozen() -> Story {
+    Story::new()
+        .round(5_000, &[("node-1", 1)], Some("node-2"))
+        .act(
+            ActKind::Fault,
+            (1, "freeze", "node-1"),
+            (6_000, 6_020, 6_030),
+        )
+        .served((MEASURING, 6_000), "node-1", 1)
+}
+
 /// The primary is killed at 6.0 s and nobody takes over.
 fn never_back(undo_at: Option<u64>) -> Story {
     let story = Story::new()

@@ -32,15 +32,8 @@ fn our_own_repair_is_not_their_recovery() {
 fn a_session_that_still_waits_when_the_undo_begins_is_not_repaired_by_it() {
     // Fresh connections are served from 7.0 s, pinned sessions hang until 7.6 s, the undo begins at 7.5 s.
     let hung = (Outcome::InDoubt(ErrorClass::StatementDeadline), 500_000);
-    let story = Story::new()
+    let story = frozen()
         .demands("downtime", downtime(2_000.0))
-        .round(5_000, &[("node-1", 1)], Some("node-2"))
-        .act(
-            ActKind::Fault,
-            (1, "freeze", "node-1"),
-            (6_000, 6_020, 6_030),
-        )
-        .served((MEASURING, 6_000), "node-1", 1)
         .every("writer_fresh", (6_000, 7_000), hung, None)
         .every("writer_pinned", (6_000, 7_600), hung, None)
         .every("writer_fresh", (7_000, 12_000), GOOD, Some(("node-2", 2)))

@@ -5,14 +5,7 @@ use crate::report::wording;
 
 /// Frozen at 6.0 s, replaced by node-2 at 7.0 s, awake again at 9.0 s, and leading at 10.4 s; undone from 9.6 s on.
 fn taken_back() -> Story {
-    Story::new()
-        .round(5_000, &[("node-1", 1)], Some("node-2"))
-        .act(
-            ActKind::Fault,
-            (1, "freeze", "node-1"),
-            (6_000, 6_020, 6_030),
-        )
-        .served((MEASURING, 6_000), "node-1", 1)
+    frozen()
         .refused((6_000, 7_000))
         .at(6_400, saw(StackView::LeaderLost, "node-1", 6_300, 6_400))
         .at(6_420, saw(StackView::LeaderNamed, "node-2", 6_400, 6_420))
@@ -33,11 +26,16 @@ fn taken_back() -> Story {
         .served((10_400, 12_000), "node-1", 1)
 }
 
-fn with_the_loss() -> RunResult {
+/// The same with one commit lost, and what the nodes that are one again have in their history.
+fn with(lost: LostCommit, history: &[u32]) -> RunResult {
     let mut audited = clean_audit();
-    audited.writers[1].lost = vec![lost(400, 8_000, "node-2", 2)];
-    let story = taken_back().audit(13_000, &[1], audited).ended(12_000);
+    audited.writers[1].lost = vec![lost];
+    let story = taken_back().audit(13_000, history, audited).ended(12_000);
     result_of(&story.entries(), 0, false)
+}
+
+fn with_the_loss() -> RunResult {
+    with(lost(400, 8_000, "node-2", 2), &[1])
 }
 
 #[test]
@@ -50,10 +48,7 @@ fn its_commits_are_those_of_a_timeline_that_nobody_follows() {
 
 #[test]
 fn a_row_whose_timeline_is_not_known_says_nothing_about_timelines() {
-    let mut audited = clean_audit();
-    audited.writers[1].lost = vec![lost(400, 0, "node-2", 0)];
-    let story = taken_back().audit(13_000, &[1], audited).ended(12_000);
-    let lost = result_of(&story.entries(), 0, false).ledger.lost;
+    let lost = with(lost(400, 0, "node-2", 0), &[1]).ledger.lost;
     assert_eq!(lost.shape.as_deref(), Some("suffix"));
 }
 
@@ -88,14 +83,7 @@ fn the_recovery_that_was_seen_is_told_with_the_outage_after_it() {
 
 #[test]
 fn whoever_led_meanwhile_is_told_where_the_second_outage_is_the_longer_one() {
-    let story = Story::new()
-        .round(5_000, &[("node-1", 1)], Some("node-2"))
-        .act(
-            ActKind::Fault,
-            (1, "freeze", "node-1"),
-            (6_000, 6_020, 6_030),
-        )
-        .served((MEASURING, 6_000), "node-1", 1)
+    let story = frozen()
         .refused((6_000, 7_000))
         .at(6_420, saw(StackView::LeaderNamed, "node-2", 6_400, 6_420))
         .round(6_800, &[("node-2", 2)], None)
@@ -115,10 +103,7 @@ fn whoever_led_meanwhile_is_told_where_the_second_outage_is_the_longer_one() {
 
 #[test]
 fn of_older_timelines_nothing_is_said_where_only_the_newest_is_known() {
-    let mut audited = clean_audit();
-    audited.writers[1].lost = vec![lost(400, 5_900, "node-1", 1)];
-    let story = taken_back().audit(13_000, &[4], audited).ended(12_000);
-    let lost = result_of(&story.entries(), 0, false).ledger.lost;
+    let lost = with(lost(400, 5_900, "node-1", 1), &[4]).ledger.lost;
     assert_eq!(lost.shape.as_deref(), Some("suffix"));
 }
 
@@ -138,14 +123,8 @@ fn a_longer_outage_that_did_not_end_stands_for_all() {
 
 #[test]
 fn an_outage_long_after_the_fault_is_told_as_that() {
-    let story = Story::new()
-        .round(5_000, &[("node-1", 1)], Some("node-2"))
-        .act(
-            ActKind::Fault,
-            (1, "freeze", "node-1"),
-            (6_000, 6_020, 6_030),
-        )
-        .served((MEASURING, 8_000), "node-1", 1)
+    let story = frozen()
+        .served((6_000, 8_000), "node-1", 1)
         .refused((8_000, 9_000))
         .served((9_000, 12_000), "node-1", 1);
     let recovery = finished(story).recovery;

@@ -4,14 +4,7 @@ use super::*;
 
 /// Something of the primary freezes at 6.0 s, clients are refused, and node-2 is promoted at 7.0 s.
 fn replaced() -> Story {
-    Story::new()
-        .round(5_000, &[("node-1", 1)], Some("node-2"))
-        .act(
-            ActKind::Fault,
-            (1, "freeze", "node-1"),
-            (6_000, 6_020, 6_030),
-        )
-        .served((MEASURING, 6_000), "node-1", 1)
+    frozen()
         .refused((6_000, 7_000))
         .served((7_000, 12_000), "node-2", 2)
         .every(

@@ -86,7 +86,8 @@ impl DockerTarget {
     /// # Errors
     /// When the engine does not write the file.
     pub(super) async fn step_clock(&self, node: &Node, to_ms: i64) -> Result<(), TargetError> {
-        self.write_clock(node, &as_text(to_ms)).await
+        let path = self.clock_path(node).await?;
+        self.write_clock(node, &path, &as_text(to_ms)).await
     }
 
     /// By how much the server's clock is off where it was before a step; `None` where the server does not say.
@@ -105,10 +106,10 @@ impl DockerTarget {
         pressed: &Pressed,
     ) -> Result<(), TargetError> {
         let before = pressed.before.as_deref().unwrap_or_default();
-        let (_, text) = self.read_clock(node).await?;
+        let (path, text) = self.read_clock(node).await?;
         match text == before {
             true => Ok(()),
-            false => self.write_clock(node, before).await,
+            false => self.write_clock(node, &path, before).await,
         }
     }
 
@@ -170,29 +171,31 @@ impl DockerTarget {
         Ok(said - (asked + answered) / 2)
     }
 
-    /// Where a node's clock is set, and what is said there.
-    async fn read_clock(&self, node: &Node) -> Result<(String, String), TargetError> {
+    /// Where a node's clock is set.
+    async fn clock_path(&self, node: &Node) -> Result<String, TargetError> {
         let name = &node.facts.name;
         let container = self.look_at(node).await?;
-        let path = container.clock.ok_or_else(|| {
+        container.clock.ok_or_else(|| {
             TargetError::new(format!("step the clock of {name}"), is_the_machines(name))
-        })?;
+        })
+    }
+
+    /// Where a node's clock is set, and what is said there.
+    async fn read_clock(&self, node: &Node) -> Result<(String, String), TargetError> {
+        let path = self.clock_path(node).await?;
         let read = self.engine.read_file(&node.facts.id, &path).await;
-        let read =
-            read.map_err(|error| TargetError::new(format!("read the clock of {name}"), error))?;
+        let read = read.map_err(|error| {
+            TargetError::new(format!("read the clock of {}", node.facts.name), error)
+        })?;
         Ok((path, String::from_utf8_lossy(&read).into_owned()))
     }
 
-    async fn write_clock(&self, node: &Node, text: &str) -> Result<(), TargetError> {
-        let failed =
-            |why: String| TargetError::new(format!("set the clock of {}", node.facts.name), why);
-        let container = self.look_at(node).await?;
-        let path = container
-            .clock
-            .ok_or_else(|| failed(is_the_machines(&node.facts.name)))?;
+    async fn write_clock(&self, node: &Node, path: &str, text: &str) -> Result<(), TargetError> {
         let id = &node.facts.id;
-        let written = self.engine.rewrite_file(id, &path, text.as_bytes()).await;
-        written.map_err(|error| failed(error.to_string()))
+        let written = self.engine.rewrite_file(id, path, text.as_bytes()).await;
+        written.map_err(|error| {
+            TargetError::new(format!("set the clock of {}", node.facts.name), error)
+        })
     }
 }
 
