@@ -38,11 +38,18 @@ pub(super) async fn ask(target: &LocalTarget, node: &str, sql: &str) -> Answer {
     session.query(sql, SHORT * 5).await.unwrap()
 }
 
-/// The ledger in its simplest form.
+/// The ledger in its simplest form, on every node: a primary that is killed right after it must not take it along.
 pub(super) async fn make_ledger(target: &LocalTarget) {
     let sql = "CREATE SCHEMA firedrill; CREATE TABLE firedrill.ledger (run text, writer int, \
                seq bigint, PRIMARY KEY (run, writer, seq))";
     ask(target, "node-1", sql).await;
+    for node in &target.cluster.nodes {
+        wait_until("the node has the ledger", async || {
+            let sql = "SELECT to_regclass('firedrill.ledger')";
+            ask(target, node.name(), sql).await.rows[0][0].is_some()
+        })
+        .await;
+    }
 }
 
 pub(super) async fn write_rows(target: &LocalTarget, node: &str, from: u64, to: u64) {
