@@ -28,10 +28,21 @@ fn main() {
     let architecture = variable("CARGO_CFG_TARGET_ARCH");
     if let Err(why) = build(&variable("RUSTC"), &architecture, &out) {
         println!("cargo::warning=nodes cannot be probed from inside their network: {why}");
+        if let Some(components) = components(&variable("RUSTC")) {
+            println!("cargo::rerun-if-changed={}", components.display());
+        }
         if let Err(error) = std::fs::write(&out, []) {
             println!("cargo::error=cannot write {}: {error}", out.display());
         }
     }
+}
+
+/// Where rustup keeps the list of what it installed: it changes when the target is added, and then this is built again.
+fn components(rustc: &str) -> Option<PathBuf> {
+    let asked = Command::new(rustc).args(["--print", "sysroot"]).output();
+    let sysroot = String::from_utf8(asked.ok()?.stdout).ok()?;
+    let components = Path::new(sysroot.trim()).join("lib/rustlib/components");
+    components.exists().then_some(components)
 }
 
 fn build(rustc: &str, architecture: &str, out: &Path) -> Result<(), String> {
