@@ -28,6 +28,8 @@ pub mod by_label;
 mod fake_pressure;
 #[cfg(test)]
 pub(crate) mod fake_target;
+#[cfg(test)]
+mod gone_down_tests;
 pub mod guard;
 #[cfg(test)]
 mod guard_tests;

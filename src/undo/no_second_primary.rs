@@ -83,7 +83,7 @@ pub(crate) async fn come_back(
         _ => hit.may_lead().then_some(hit.timeline),
     };
     let Some(own) = own else {
-        end(target, node, lift).await?;
+        let_go(target, node, lift, around).await?;
         return follow(target, hit, around).await;
     };
     match decide(target, node, own, &around.held).await? {
@@ -98,7 +98,7 @@ pub(crate) async fn come_back(
             for other in &older {
                 target.recovery().fence(other).await?;
             }
-            end(target, node, lift).await?;
+            let_go(target, node, lift, around).await?;
             if target.failover() == Failover::Automatic {
                 // The stack may have been about to promote when all others were asked.
                 sleep(target.control_period().min(Duration::from_secs(1))).await;
@@ -111,6 +111,22 @@ pub(crate) async fn come_back(
             }
             Ok(())
         }
+    }
+}
+
+/// Ends the fault, and starts a node that has gone down under it: a run that died while it promoted another one had taken
+/// it down for that, and nobody else starts it. One that another fault of this run holds stays as that one has it.
+async fn let_go(
+    target: &dyn Target,
+    node: &str,
+    lift: Lift<'_>,
+    around: &Around<'_>,
+) -> Result<(), TargetError> {
+    end(target, node, lift).await?;
+    let held = around.held.iter().any(|hit| hit.node == node);
+    match target.power() {
+        Some(power) if !held && power.running(node).await? == 0 => power.start(node).await,
+        _ => Ok(()),
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod beside;
 mod file;
+mod states;
 mod visitor;
 
 pub use super::container::{Attachment, Container, Policy};
@@ -22,7 +23,7 @@ use bollard::query_parameters::{
     RemoveContainerOptionsBuilder, StopContainerOptionsBuilder, TopOptionsBuilder,
 };
 use bollard::{ClientVersion, Docker};
-use futures_util::StreamExt as _;
+use futures_util::{FutureExt as _, StreamExt as _};
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 pub use visitor::{From as Said, Rights, To as Told, Visitor};
@@ -48,6 +49,8 @@ pub struct Engine {
     pub id: String,
     /// It runs without the rights of root, so that nobody outside reaches a container's address.
     pub rootless: bool,
+    /// It says which of a container's addresses somebody chose, and which it chose itself: Podman does not.
+    tells_chosen_addresses: bool,
 }
 
 /// Why an engine did not do what it was asked to.
@@ -175,13 +178,14 @@ impl Engine {
             docker,
             api,
             version: format!("{name} {}", said.version.unwrap_or_default()),
-            // Podman has no id of its own; its machine's name is the nearest thing.
+            // Podman makes up another id at each call; its machine's name is the nearest thing.
             id: info
                 .id
-                .filter(|id| !id.is_empty())
+                .filter(|id| !podman && !id.is_empty())
                 .or(info.name)
                 .unwrap_or_default(),
             rootless,
+            tells_chosen_addresses: !podman,
         })
     }
 
@@ -195,7 +199,8 @@ impl Engine {
             .all(true)
             .filters(&filters)
             .build();
-        let listed = within(SHORT, self.docker.list_containers(Some(options))).await?;
+        let list = self.docker.list_containers(Some(options)).map(states::read);
+        let listed = within(SHORT, list).await?;
         Ok(listed.into_iter().filter_map(|each| each.id).collect())
     }
 
@@ -205,7 +210,10 @@ impl Engine {
     /// The engine's; [`EngineError::is_missing`] where there is none.
     pub async fn inspect(&self, container: &str) -> Result<Container, EngineError> {
         // Looking twice is harmless, and Podman closes connections that were idle for a while.
-        let look = || within(SHORT, self.docker.inspect_container(container, None));
+        let look = || {
+            let one = self.docker.inspect_container(container, None);
+            within(SHORT, one.map(states::read))
+        };
         let said = match look().await {
             Err(EngineError::Lost(_)) => look().await,
             answered => answered,
@@ -292,7 +300,17 @@ impl Engine {
         within(LONG, self.docker.disconnect_network(network, body)).await
     }
 
-    /// Attaches a container to a network as it was attached before; at this address, where one is given.
+    /// The address that a container is to get again. Only one that somebody chose is asked for: one that the engine
+    /// chose would be pinned by that, which it was not, and may be another one afterwards, as after any start. Where
+    /// nobody tells the two apart, one that is pinned does less harm than one that others dial in vain.
+    #[must_use]
+    pub fn address_to_ask_for<'a>(&self, before: &'a Attachment) -> Option<&'a str> {
+        let had = Some(before.address.as_str()).filter(|address| !address.is_empty());
+        let unsaid = had.filter(|_| !self.tells_chosen_addresses);
+        before.fixed.as_deref().or(unsaid)
+    }
+
+    /// Attaches a container to a network as it was attached before.
     ///
     /// # Errors
     /// The engine's: among them that the address is somebody else's by now.
@@ -301,7 +319,6 @@ impl Engine {
         id: &str,
         network: &str,
         before: &Attachment,
-        address: Option<&str>,
     ) -> Result<(), EngineError> {
         let filled = |list: &[String]| (!list.is_empty()).then(|| list.to_vec());
         let mac =
@@ -312,10 +329,12 @@ impl Engine {
                 aliases: filled(&before.aliases),
                 links: filled(&before.links),
                 mac_address: mac,
-                ipam_config: address.map(|address| EndpointIpamConfig {
-                    ipv4_address: Some(address.to_owned()),
-                    ..EndpointIpamConfig::default()
-                }),
+                ipam_config: self
+                    .address_to_ask_for(before)
+                    .map(|address| EndpointIpamConfig {
+                        ipv4_address: Some(address.to_owned()),
+                        ..EndpointIpamConfig::default()
+                    }),
                 ..EndpointSettings::default()
             }),
         };

@@ -53,6 +53,8 @@ mod parts;
 mod patroni_stack;
 mod place;
 mod plain;
+#[cfg(test)]
+mod podman_tests;
 mod power;
 mod pressure;
 mod processes;

@@ -162,12 +162,7 @@ impl DockerTarget {
             let off = self.engine.disconnect(id, network).await;
             off.map_err(|error| TargetError::new(what(), error))?;
         }
-        // Only an address that somebody chose is asked for. One that the engine chose would be pinned by that, which
-        // it was not; it may be another one afterwards, as after any start.
-        let connected = self
-            .engine
-            .connect_again(id, network, before, before.fixed.as_deref())
-            .await;
+        let connected = self.engine.connect_again(id, network, before).await;
         connected.map_err(|error| TargetError::new(what(), error))
     }
 }
