@@ -79,16 +79,15 @@ impl EngineError {
         matches!(self, Self::Refused { status: 404, .. })
     }
 
-    /// It is so already, or somebody has that name.
+    /// It is so already, or somebody has that name, which Podman calls an error of its own.
     #[must_use]
     pub fn is_conflict(&self) -> bool {
-        matches!(
-            self,
-            Self::Refused {
-                status: 304 | 409,
-                ..
+        match self {
+            Self::Refused { status, message } => {
+                matches!(status, 304 | 409) || *status == 500 && message.contains("already in use")
             }
-        )
+            Self::Late(_) | Self::Lost(_) => false,
+        }
     }
 }
 
@@ -321,8 +320,9 @@ impl Engine {
         before: &Attachment,
     ) -> Result<(), EngineError> {
         let filled = |list: &[String]| (!list.is_empty()).then(|| list.to_vec());
-        let mac =
-            (self.api >= MAC_PER_NETWORK && !before.mac.is_empty()).then(|| before.mac.clone());
+        // Podman makes up another one each time, and whoever knows the old one sends to it for up to half a minute.
+        let may_ask = self.api >= MAC_PER_NETWORK || !self.tells_chosen_addresses;
+        let mac = (may_ask && !before.mac.is_empty()).then(|| before.mac.clone());
         let body = NetworkConnectRequest {
             container: id.to_owned(),
             endpoint_config: Some(EndpointSettings {

@@ -1,6 +1,6 @@
 //! What Podman answers otherwise than Docker (seen with Podman 4.3.1).
 
-use super::client::{Attachment, Engine};
+use super::client::{Attachment, Engine, EngineError};
 use super::fake_engine::FakeEngine;
 use super::place::Place;
 use serde_json::json;
@@ -65,4 +65,16 @@ async fn an_address_may_be_a_chosen_one_and_is_asked_for_again() {
         let engine = connect(&fake).await;
         assert_eq!(engine.address_to_ask_for(&attached(fixed)), asked);
     }
+}
+
+#[test]
+fn a_name_that_somebody_has_is_told_from_what_is_wrong() {
+    let refused = |status, message: &str| EngineError::Refused {
+        status,
+        message: message.to_owned(),
+    };
+    let taken = "creating container storage: the container name \"firedrill-lock-1\" is already in use by 7b90";
+    assert!(refused(500, taken).is_conflict());
+    assert!(refused(409, "Conflict").is_conflict());
+    assert!(!refused(500, "no space left on device").is_conflict());
 }
