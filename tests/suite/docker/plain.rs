@@ -123,9 +123,14 @@ fn the_watchdog_has_the_old_primary_follow_without_a_password() {
         new = writable(&pair);
     }
     assert_ne!(pair.as_found(), before, "the old primary is down");
-    let said = killed(runner);
+    is_put_back(&pair, &before, &killed(runner));
+    assert_eq!(writable(&pair), new, "roles are not put back");
+}
+
+/// Waits until the containers are as they were found, and none is left that firedrill made of the nodes' own image: the
+/// lock, and what it looks from.
+fn is_put_back(pair: &Containers, before: &str, said: &str) {
     let clock = Clock::start();
-    // The lock, and what firedrill looks from, are made of the nodes' own image.
     let image = docker(&["inspect", "--format", "{{.Image}}", &pair.ids()[0]]);
     let made_of_it = format!("ancestor={}", image.trim());
     let all = || docker(&["ps", "--all", "--quiet", "--filter", &made_of_it]);
@@ -135,10 +140,41 @@ fn the_watchdog_has_the_old_primary_follow_without_a_password() {
             "not put back: {}\n{said}",
             pair.as_found()
         );
-        assert!(writable(&pair).len() < 2, "two take writes");
+        assert!(writable(pair).len() < 2, "two take writes");
         sleep(Duration::from_millis(500));
     }
-    assert_eq!(writable(&pair), new, "roles are not put back");
+}
+
+#[test]
+fn a_runner_that_dies_between_taking_a_frozen_primary_down_and_promoting_leaves_it_running() {
+    let Some(pair) = Containers::plain() else {
+        return;
+    };
+    let before = pair.as_found();
+    let path = pair.write(&format!(
+        "{DEMANDS}steps:\n  - baseline: {{ for: 5s }}\n  - freeze: {{ node: primary, id: stall }}\n  \
+         - fail_over: {{ within: 60s }}\n  - hold: {{ for: 5m }}\n"
+    ));
+    let runner = pair
+        .firedrill
+        .start(&["run", &path, "--yes", "--target", &pair.target]);
+    let clock = Clock::start();
+    while docker(&[
+        "ps",
+        "--all",
+        "--quiet",
+        "--filter",
+        "status=exited",
+        "--filter",
+        &pair.filter,
+    ])
+    .is_empty()
+    {
+        assert!(clock.now().0 < 120_000_000, "nobody was taken down");
+    }
+    // Where the promotion was quicker than this, the old primary follows the new one instead: as whole as before.
+    is_put_back(&pair, &before, &killed(runner));
+    assert_eq!(writable(&pair).len(), 1);
 }
 
 #[test]
