@@ -51,8 +51,12 @@ pub fn plan_ahead(request: Request, terminal: &Terminal) -> Result<Ahead, Failur
             let settings = Settings::of(&request.target)?;
             let facts = look(facts, &settings, Some(&request.registry))?;
             let plan = match facts.live {
-                true => compile(&request.drill, &facts, request.seed)
-                    .map_err(|refusals| Failure::target(refused_now(&refusals)))?,
+                true => match compile(&request.drill, &facts, request.seed) {
+                    Ok(plan) => plan,
+                    Err(refusals) => {
+                        return refuse(request, &facts, &refusals, terminal).map(Ahead::Over);
+                    }
+                },
                 false => plan,
             };
             terminal.say(preview(&plan.record, &facts, request.seed).trim_end());

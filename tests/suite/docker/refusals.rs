@@ -84,3 +84,29 @@ fn a_label_that_matches_nothing_or_too_much_is_refused_and_nothing_is_touched() 
     assert!(with("com.docker.compose.project").contains("name a label that only they carry"));
     assert_eq!(containers.as_found(), before);
 }
+
+#[test]
+fn what_the_cluster_is_not_set_up_for_is_said_as_the_plan_says_it_and_is_a_skipped_case() {
+    let Some(containers) = Containers::take() else {
+        return;
+    };
+    let firedrill = &containers.firedrill;
+    let asked = ["sync-standby-crash", "--target", &containers.target];
+    let plan = firedrill.run(&[&["plan"], &asked[..]].concat());
+    if plan.code == Some(0) {
+        eprintln!("not run: a standby of this cluster is synchronous");
+        return;
+    }
+    let before = containers.as_found();
+    let report = firedrill.home().join("drill.xml");
+    let junit = format!("junit={}", report.display());
+    let run = firedrill.run(&[&["run", "--yes", "-o", &junit], &asked[..]].concat());
+    assert_eq!((run.code, plan.code), (Some(5), Some(5)), "{}", run.stderr);
+    assert_eq!(run.stderr, plan.stderr);
+    let xml = std::fs::read_to_string(&report).expect("a report of the refusal");
+    assert!(
+        xml.contains("<skipped") && xml.contains("synchronous"),
+        "{xml}"
+    );
+    assert_eq!(containers.as_found(), before);
+}
