@@ -2,7 +2,7 @@
 
 use super::guard_tests::{Bench, freeze, kill};
 use crate::fault::freeze::FreezeScope;
-use crate::target::{Power as _, PowerOff, Target as _};
+use crate::target::{PowerOff, Target as _};
 
 #[tokio::test(start_paused = true)]
 async fn a_frozen_primary_that_was_taken_down_by_a_promotion_that_never_came_is_started() {
