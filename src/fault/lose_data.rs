@@ -111,6 +111,9 @@ impl Undo for DataLost {
     fn facts(&self) -> serde_json::Value {
         facts_of(self)
     }
+    fn keeps_down(&self) -> bool {
+        true
+    }
     async fn standing(&self, target: &dyn Target) -> Result<Standing, TargetError> {
         in_place::as_before(target, &self.hit.node).await
     }

@@ -169,6 +169,9 @@ impl Undo for PoweredOff {
     fn facts(&self) -> serde_json::Value {
         facts_of(self)
     }
+    fn keeps_down(&self) -> bool {
+        true
+    }
     async fn standing(&self, target: &dyn Target) -> Result<Standing, TargetError> {
         in_place::as_before(target, &self.hit.node).await
     }

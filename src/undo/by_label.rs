@@ -130,6 +130,7 @@ async fn put_right(target: &dyn Target, node: &str, evidence: &Path) -> Result<(
     let around = Around {
         evidence,
         held: Vec::new(),
+        kept_down: false,
     };
     // What the target itself knows to be otherwise: a node that is on no network cannot be started into service.
     if target.network().is_some() && target.altered(node).await?.is_some() {

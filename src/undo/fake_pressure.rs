@@ -129,6 +129,7 @@ async fn each_is_proven_undone_and_undone_again() {
         let around = Around {
             evidence: Path::new(""),
             held: Vec::new(),
+            kept_down: false,
         };
         again.put_back(&bench.target, &around).await.unwrap();
         let standing = again.standing(&bench.target).await.unwrap();

@@ -80,6 +80,10 @@ pub trait Undo: Send + Sync + std::fmt::Debug {
     fn holds_node(&self) -> bool {
         true
     }
+    /// Whether its node is down because of it, and is not to be started but by its own undo.
+    fn keeps_down(&self) -> bool {
+        false
+    }
     /// Puts back what does not go with a target that is thrown away; `None` where everything does. The
     /// answer is the proof that it is back.
     async fn put_back_outside(&self) -> Option<Result<String, TargetError>> {
@@ -116,6 +120,8 @@ pub struct Around<'a> {
     /// Nodes under other open faults of the run. Their own undo asks the same questions before they come
     /// back; those that led a newer timeline have had their turn before.
     pub held: Vec<Hit>,
+    /// Another open fault keeps the node of this one down.
+    pub kept_down: bool,
 }
 
 /// Whether a fault is undone.

@@ -22,6 +22,8 @@ const ASK: Duration = Duration::from_secs(5);
 const FOLLOW: Duration = Duration::from_secs(5);
 /// How long a stack may take to have a node follow that was let go before it is taken down for it.
 pub(super) const BY_ITSELF: Duration = Duration::from_secs(40);
+/// How long a promotion that was under way when its run died may take to be seen.
+const PROMOTED: Duration = Duration::from_secs(3);
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -83,7 +85,7 @@ pub(crate) async fn come_back(
         _ => hit.may_lead().then_some(hit.timeline),
     };
     let Some(own) = own else {
-        let_go(target, node, lift, around).await?;
+        end(target, node, lift).await?;
         return follow(target, hit, around).await;
     };
     match decide(target, node, own, &around.held).await? {
@@ -98,10 +100,17 @@ pub(crate) async fn come_back(
             for other in &older {
                 target.recovery().fence(other).await?;
             }
-            let_go(target, node, lift, around).await?;
+            end(target, node, lift).await?;
+            let started = !around.kept_down && start_what_went_down(target, node).await?;
             if target.failover() == Failover::Automatic {
                 // The stack may have been about to promote when all others were asked.
                 sleep(target.control_period().min(Duration::from_secs(1))).await;
+            } else if started {
+                // And so may the run that took it down.
+                let begun = Instant::now();
+                while begun.elapsed() < PROMOTED && !overtaken(&look(target).await, node) {
+                    sleep(PAUSE).await;
+                }
             }
             if overtaken(&look(target).await, node) {
                 put_behind(target, node, lift, evidence).await?;
@@ -114,19 +123,15 @@ pub(crate) async fn come_back(
     }
 }
 
-/// Ends the fault, and starts a node that has gone down under it: a run that died while it promoted another one had taken
-/// it down for that, and nobody else starts it. One that another fault of this run holds stays as that one has it.
-async fn let_go(
-    target: &dyn Target,
-    node: &str,
-    lift: Lift<'_>,
-    around: &Around<'_>,
-) -> Result<(), TargetError> {
-    end(target, node, lift).await?;
-    let held = around.held.iter().any(|hit| hit.node == node);
+/// Starts a node that has gone down under its fault, where nobody else takes writes: a run that died while it promoted another
+/// one had taken it down for that, and nobody else starts it. Says whether it did.
+async fn start_what_went_down(target: &dyn Target, node: &str) -> Result<bool, TargetError> {
     match target.power() {
-        Some(power) if !held && power.running(node).await? == 0 => power.start(node).await,
-        _ => Ok(()),
+        Some(power) if power.running(node).await? == 0 => {
+            power.start(node).await?;
+            Ok(true)
+        }
+        _ => Ok(false),
     }
 }
 

@@ -126,6 +126,7 @@ impl Guard {
         let around = Around {
             evidence: way.evidence,
             held: self.held_beside(number),
+            kept_down: self.kept_down_beside(number),
         };
         let Some(open) = self.open.iter_mut().find(|open| open.number == number) else {
             return Ok(());
@@ -226,6 +227,15 @@ impl Guard {
             .filter(|open| open.number != number && open.undo.holds_node())
             .filter(|open| !open.progress.verified && !open.released);
         others.map(|open| open.hit.clone()).collect()
+    }
+
+    /// Whether another open fault keeps the node of this one down.
+    fn kept_down_beside(&self, number: u32) -> bool {
+        let this = self.open.iter().find(|open| open.number == number);
+        let others = self.open.iter().filter(|open| open.number != number);
+        let mut keeping = others
+            .filter(|open| open.undo.keeps_down() && !open.released && !open.progress.verified);
+        keeping.any(|open| this.is_some_and(|this| this.hit.node == open.hit.node))
     }
 
     /// A node must not be brought back to lead while one that led a newer timeline when it was hit still

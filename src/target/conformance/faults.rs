@@ -132,6 +132,7 @@ async fn again(bench: &Bench, what: &str) {
     let around = Around {
         evidence: bench.folder.path(),
         held: Vec::new(),
+        kept_down: false,
     };
     let target = bench.target.as_ref();
     undo.put_back(target, &around).await.unwrap();

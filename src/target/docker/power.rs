@@ -167,7 +167,8 @@ impl DockerTarget {
     /// Ends all processes of a container at once; harmless where it does not run.
     ///
     /// From here where that can be: the signal lands at once, however many containers there are, and an engine takes
-    /// 10 ms and more for each. It is the same death where nothing restarts the container.
+    /// 10 ms and more for each. It is the same death where nothing restarts the container; that somebody wanted it down, by
+    /// which a policy of `unless-stopped` goes, the engine does not learn, so that the policy stays off until the start.
     async fn kill(&self, node: &Node) -> Result<(), TargetError> {
         let container = self.look_at(node).await?;
         if !container.running {
@@ -255,7 +256,8 @@ impl DockerTarget {
 fn first_process(container: &Container) -> Option<Pid> {
     let pid = i32::try_from(container.pid).ok().filter(|pid| *pid > 1)?;
     let group = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
-    group.contains(&container.id).then(|| Pid::from_raw(pid))
+    let its_own = !container.id.is_empty() && group.contains(&container.id);
+    its_own.then(|| Pid::from_raw(pid))
 }
 
 /// Whether a container's first process can be signalled from here.

@@ -208,8 +208,11 @@ impl Processes for DockerTarget {
                 .map(|process| process.id)
                 .collect();
             self.signal_by_name(found, &still, "CONT").await?;
+            return self.rearm(found).await;
         }
-        self.rearm(found).await
+        // One that is down gets its policy back when it is started, and not before: the engine might start it else, at
+        // its own next start, whoever leads by then.
+        Ok(())
     }
 
     async fn stillness(&self, node: &str, scope: ProcessScope) -> Result<Stillness, TargetError> {
