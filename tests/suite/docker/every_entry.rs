@@ -2,8 +2,9 @@
 //! stopped, off a network or otherwise than it was found, and nothing of firedrill's is left.
 //!
 //! Two drills are tried; `FIREDRILL_TEST_ENTRIES` names others (`primary-cut-off,dcs-loss`), or `all` that are shipped and
-//! that this cluster can carry out, which takes some hours. What is written before the fault is the same in every drill,
-//! so that the runner is killed there in the first one only.
+//! that this cluster can carry out, which takes some hours. The cluster is that of `FIREDRILL_TEST_TARGET`, which may be the
+//! plain pair. What is written before the fault is the same in every drill, so that the runner is killed there in the first
+//! one only.
 
 use super::{Containers, TRIES, WORKLOAD, left_of, sockets};
 use crate::support::{Finished, Firedrill};
