@@ -5,13 +5,19 @@ use crate::fault::freeze::FreezeScope;
 use crate::target::{CutFrom, PowerOff, Target as _};
 use std::time::Duration;
 
-#[tokio::test(start_paused = true)]
-async fn a_frozen_primary_that_was_taken_down_by_a_promotion_that_never_came_is_started() {
+/// node-1 was frozen, and then somebody took it down.
+async fn frozen_and_taken_down() -> Bench {
     let mut bench = Bench::with_nodes(2);
     let fault = freeze("node-1", FreezeScope::All);
     bench.strike(&fault, "a").await.unwrap();
     let power = bench.target.power().unwrap();
     power.power_off("node-1", PowerOff::Kill).await.unwrap();
+    bench
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_frozen_primary_that_was_taken_down_by_a_promotion_that_never_came_is_started() {
+    let mut bench = frozen_and_taken_down().await;
     bench.target.calls();
     let report = bench.undo_all().await;
     assert_eq!(report.failures, [""; 0]);
@@ -52,11 +58,7 @@ async fn one_that_went_down_under_two_faults_is_started_by_the_first_to_end() {
 
 #[tokio::test(start_paused = true)]
 async fn a_promotion_that_comes_after_all_is_followed() {
-    let mut bench = Bench::with_nodes(2);
-    let fault = freeze("node-1", FreezeScope::All);
-    bench.strike(&fault, "a").await.unwrap();
-    let power = bench.target.power().unwrap();
-    power.power_off("node-1", PowerOff::Kill).await.unwrap();
+    let mut bench = frozen_and_taken_down().await;
     let promoting = bench.target.clone();
     tokio::spawn(async move {
         tokio::time::sleep(Duration::from_secs(1)).await;

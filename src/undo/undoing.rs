@@ -219,22 +219,26 @@ impl Guard {
         }
     }
 
+    /// The other faults that are open still.
+    fn open_beside(&self, number: u32) -> impl Iterator<Item = &Open> {
+        let others = self.open.iter().filter(move |open| open.number != number);
+        others.filter(|open| !open.progress.verified && !open.released)
+    }
+
     /// Nodes that stand under other open faults.
     fn held_beside(&self, number: u32) -> Vec<Hit> {
-        let others = self
-            .open
-            .iter()
-            .filter(|open| open.number != number && open.undo.holds_node())
-            .filter(|open| !open.progress.verified && !open.released);
-        others.map(|open| open.hit.clone()).collect()
+        let holding = self
+            .open_beside(number)
+            .filter(|open| open.undo.holds_node());
+        holding.map(|open| open.hit.clone()).collect()
     }
 
     /// Whether another open fault keeps the node of this one down.
     fn kept_down_beside(&self, number: u32) -> bool {
         let this = self.open.iter().find(|open| open.number == number);
-        let others = self.open.iter().filter(|open| open.number != number);
-        let mut keeping = others
-            .filter(|open| open.undo.keeps_down() && !open.released && !open.progress.verified);
+        let mut keeping = self
+            .open_beside(number)
+            .filter(|open| open.undo.keeps_down());
         keeping.any(|open| this.is_some_and(|this| this.hit.node == open.hit.node))
     }
 

@@ -50,14 +50,15 @@ pub fn plan_ahead(request: Request, terminal: &Terminal) -> Result<Ahead, Failur
             // A password that is nowhere is said before anybody is asked.
             let settings = Settings::of(&request.target)?;
             let facts = look(facts, &settings, Some(&request.registry))?;
-            let plan = match facts.live {
-                true => match compile(&request.drill, &facts, request.seed) {
-                    Ok(plan) => plan,
-                    Err(refusals) => {
-                        return refuse(request, &facts, &refusals, terminal).map(Ahead::Over);
-                    }
-                },
-                false => plan,
+            let planned = match facts.live {
+                true => compile(&request.drill, &facts, request.seed),
+                false => Ok(plan),
+            };
+            let plan = match planned {
+                Ok(plan) => plan,
+                Err(refusals) => {
+                    return refuse(request, &facts, &refusals, terminal).map(Ahead::Over);
+                }
             };
             terminal.say(preview(&plan.record, &facts, request.seed).trim_end());
             if !request.agreed && !agreed(terminal, request.no_input)? {

@@ -57,9 +57,7 @@ impl Network for DockerTarget {
         self.put_names_back(node, &now).await?;
         match missing(&node.facts, &now) {
             Some(what) => Err(TargetError::new(format!("join {}", node.facts.name), what)),
-            // As after a thaw: one that is down gets its policy back when it is started.
-            None if !now.running => Ok(()),
-            None => self.rearm(node).await,
+            None => self.rearm_if_up(node, &now).await,
         }
     }
 

@@ -123,6 +123,19 @@ impl DockerTarget {
         })
     }
 
+    /// The same for one whose fault ends without a start. One that is down gets its policy back when it is started, and not
+    /// before: the engine might start it else, at its own next start, whoever leads by then.
+    pub(super) async fn rearm_if_up(
+        &self,
+        node: &Node,
+        now: &Container,
+    ) -> Result<(), TargetError> {
+        match now.running {
+            true => self.rearm(node).await,
+            false => Ok(()),
+        }
+    }
+
     /// Takes a node down whose policy is switched off.
     pub(super) async fn take_down(&self, node: &Node, how: PowerOff) -> Result<(), TargetError> {
         let (name, id) = (&node.facts.name, &node.facts.id);

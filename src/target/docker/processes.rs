@@ -208,11 +208,8 @@ impl Processes for DockerTarget {
                 .map(|process| process.id)
                 .collect();
             self.signal_by_name(found, &still, "CONT").await?;
-            return self.rearm(found).await;
         }
-        // One that is down gets its policy back when it is started, and not before: the engine might start it else, at
-        // its own next start, whoever leads by then.
-        Ok(())
+        self.rearm_if_up(found, &container).await
     }
 
     async fn stillness(&self, node: &str, scope: ProcessScope) -> Result<Stillness, TargetError> {

@@ -3,6 +3,7 @@
 
 use super::{Containers, PLAIN, docker, killed};
 use firedrill::clock::Clock;
+use std::process::Child;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -108,13 +109,7 @@ fn the_watchdog_has_the_old_primary_follow_without_a_password() {
         return;
     };
     let (before, old) = (pair.as_found(), writable(&pair));
-    let path = pair.write(&format!(
-        "{DEMANDS}steps:\n  - baseline: {{ for: 5s }}\n  - kill: {{ node: primary, id: gone }}\n  \
-         - fail_over: {{ within: 60s }}\n  - hold: {{ for: 5m }}\n"
-    ));
-    let runner = pair
-        .firedrill
-        .start(&["run", &path, "--yes", "--target", &pair.target]);
+    let runner = failing_over(&pair, "kill: { node: primary, id: gone }");
     let clock = Clock::start();
     let mut new = old.clone();
     while new == old || new.is_empty() {
@@ -125,6 +120,16 @@ fn the_watchdog_has_the_old_primary_follow_without_a_password() {
     assert_ne!(pair.as_found(), before, "the old primary is down");
     is_put_back(&pair, &before, &killed(runner));
     assert_eq!(writable(&pair), new, "roles are not put back");
+}
+
+/// Begins a drill that has another node promoted after this fault, and then holds.
+fn failing_over(pair: &Containers, fault: &str) -> Child {
+    let path = pair.write(&format!(
+        "{DEMANDS}steps:\n  - baseline: {{ for: 5s }}\n  - {fault}\n  - fail_over: {{ within: 60s }}\n  \
+         - hold: {{ for: 5m }}\n"
+    ));
+    pair.firedrill
+        .start(&["run", &path, "--yes", "--target", &pair.target])
 }
 
 /// Waits until the containers are as they were found, and none is left that firedrill made of the nodes' own image: the
@@ -151,13 +156,7 @@ fn a_runner_that_dies_between_taking_a_frozen_primary_down_and_promoting_leaves_
         return;
     };
     let before = pair.as_found();
-    let path = pair.write(&format!(
-        "{DEMANDS}steps:\n  - baseline: {{ for: 5s }}\n  - freeze: {{ node: primary, id: stall }}\n  \
-         - fail_over: {{ within: 60s }}\n  - hold: {{ for: 5m }}\n"
-    ));
-    let runner = pair
-        .firedrill
-        .start(&["run", &path, "--yes", "--target", &pair.target]);
+    let runner = failing_over(&pair, "freeze: { node: primary, id: stall }");
     let clock = Clock::start();
     while docker(&[
         "ps",

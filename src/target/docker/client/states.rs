@@ -11,17 +11,12 @@ use serde_json::Value;
 
 /// What was answered; where the client could not read it, without the containers' words of state.
 pub(super) fn read<T: DeserializeOwned>(answered: Result<T, Error>) -> Result<T, Error> {
-    match answered {
-        Err(Error::JsonDataError {
-            contents,
-            message,
-            column,
-        }) => without_words(&contents).ok_or(Error::JsonDataError {
-            contents,
-            message,
-            column,
-        }),
-        other => other,
+    let Err(Error::JsonDataError { contents, .. }) = &answered else {
+        return answered;
+    };
+    match without_words(contents) {
+        Some(read) => Ok(read),
+        None => answered,
     }
 }
 
