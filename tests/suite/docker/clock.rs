@@ -12,7 +12,7 @@ const DEMANDS: &str = "objectives:\n  - downtime: { at_most: 5m }\n";
 impl Containers {
     /// What the clocks of the nodes are set to, by their own files; none where they read the machine's.
     fn clocks(&self) -> Vec<String> {
-        let ids = self.drillable(&["--filter", "label=firedrill.role=node"]);
+        let ids = self.nodes(&[]);
         let read = |id: &str| {
             let script = "[ -z \"$FAKETIME_TIMESTAMP_FILE\" ] || cat \"$FAKETIME_TIMESTAMP_FILE\"";
             docker(&["exec", id, "sh", "-c", script])

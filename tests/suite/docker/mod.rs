@@ -138,23 +138,15 @@ impl Containers {
             let asked = self
                 .firedrill
                 .run(&["plan", "no-fault", "--target", &self.target]);
-            let members = docker(&[
-                "ps",
-                "--quiet",
-                "--filter",
-                "label=firedrill.role=node",
-                "--filter",
-                &self.filter,
-                "--filter",
-                "health=healthy",
-            ]);
+            let healthy = self.nodes(&["--filter", "health=healthy"]);
             let all_answer = asked.code == Some(0) && !asked.stdout.contains("(silent)");
-            if all_answer && members.lines().count() == self.ids().len() {
+            if all_answer && !healthy.is_empty() && healthy == self.nodes(&["--all"]) {
                 return;
             }
             assert!(
                 clock.now().0 < 180_000_000,
-                "the cluster is not whole again: {}",
+                "the cluster is not whole again; healthy are {healthy:?}, and the plan says:\n{}{}",
+                asked.stdout,
                 asked.stderr
             );
             sleep(Duration::from_secs(1));
@@ -197,6 +189,12 @@ impl Containers {
         ];
         arguments.extend_from_slice(more);
         docker(&arguments)
+    }
+
+    /// Those of them that are database nodes, without what stands beside them.
+    fn nodes(&self, more: &[&str]) -> String {
+        let nodes = ["--filter", "label=firedrill.role=node"];
+        self.drillable(&[&nodes, more].concat())
     }
 
     /// What runs of this test have made and not removed: their lock, and those that they let into networks.

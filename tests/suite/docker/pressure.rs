@@ -17,7 +17,7 @@ const DEMANDS: &str = "objectives:\n  - downtime: { at_most: 5m }\n";
 impl Containers {
     /// The containers of the nodes, without what stands beside them.
     fn servers(&self) -> Vec<String> {
-        let ids = self.drillable(&["--filter", "label=firedrill.role=node"]);
+        let ids = self.nodes(&[]);
         ids.lines().map(str::to_owned).collect()
     }
 

@@ -17,7 +17,7 @@ struct Always {
 impl Always {
     fn take() -> Option<Self> {
         let containers = Containers::take()?;
-        let ids = containers.drillable(&["--filter", "label=firedrill.role=node"]);
+        let ids = containers.nodes(&[]);
         let policy = |id: &str| {
             let format = "{{.HostConfig.RestartPolicy.Name}}";
             docker(&["inspect", "--format", format, id])
