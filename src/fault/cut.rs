@@ -92,6 +92,12 @@ impl Cut {
         self.direction == Direction::Both || matches!(self.from, CutSide::Peers | CutSide::Dcs)
     }
 
+    /// Whether it loses what passes one way between its node and the others, and needs that the other way passes.
+    #[must_use]
+    pub fn is_one_way_between_nodes(&self) -> bool {
+        self.direction != Direction::Both && self.from == CutSide::Peers
+    }
+
     /// Who is on the other side of lost packets.
     fn others(&self) -> Others {
         match self.from {

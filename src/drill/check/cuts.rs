@@ -25,6 +25,34 @@ pub(super) fn cuts(steps: &[Placed], findings: &mut Findings<'_>) {
     }
 }
 
+/// Of two nodes that are cut from each other one way at a time, one loses what the other loses too, whose undo would
+/// end both cuts, or what the other must let pass, which then proves nothing. Between nodes there is room for one.
+pub(super) fn one_way_at_a_time(steps: &[Placed], findings: &mut Findings<'_>) {
+    let mut open: Option<&str> = None;
+    for placed in steps {
+        findings.again = placed.is_again();
+        match &placed.step {
+            Step::Cut(cut) if cut.is_one_way_between_nodes() => match open {
+                None => open = Some(&placed.id),
+                Some(other) => findings.add(
+                    &placed.at(&[At::Key("direction")]),
+                    Diagnostic::error(
+                        "direction",
+                        format!("{other} cuts ways between the same nodes, and is still open here"),
+                    )
+                    .help(format!(
+                        "put it after `- undo: {{ of: {other} }}`: undoing one would undo part of the other"
+                    )),
+                ),
+            },
+            Step::Undo(body) if open == Some(&body.of) => open = None,
+            Step::Release(body) if open == Some(&body.of) => open = None,
+            _ => {}
+        }
+    }
+    findings.again = false;
+}
+
 /// Something must be slow, and what is must be provable.
 pub(super) fn slow_networks(steps: &[Placed], findings: &mut Findings<'_>) {
     for placed in steps {

@@ -116,6 +116,7 @@ pub(super) fn drill(
     order::order(drill, steps, &mut findings);
     changes::changes(steps, &mut findings);
     cuts::cuts(steps, &mut findings);
+    cuts::one_way_at_a_time(steps, &mut findings);
     cuts::slow_networks(steps, &mut findings);
     asks::asks(steps, &mut findings);
     findings.found

@@ -3,6 +3,7 @@
 mod across;
 mod brought;
 mod clients;
+mod cuts;
 mod endpoints;
 mod fields;
 mod in_turn;
