@@ -30,7 +30,7 @@ pub struct Finished {
 impl Firedrill {
     /// A program that has never run before, with a minute to finish.
     pub fn new() -> Self {
-        let home = tempfile::tempdir().expect("a temporary folder");
+        let home = super::fresh_folder();
         // A test may run as root, whose PostgreSQL runs as another user: it must be able to pass.
         let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         std::fs::set_permissions(home.path(), open).expect("own folder");
