@@ -45,8 +45,7 @@ pub(super) fn one_way_at_a_time(steps: &[Placed], findings: &mut Findings<'_>) {
                     )),
                 ),
             },
-            Step::Undo(body) if open == Some(&body.of) => open = None,
-            Step::Release(body) if open == Some(&body.of) => open = None,
+            step if open.is_some() && step.of() == open => open = None,
             _ => {}
         }
     }

@@ -1,7 +1,7 @@
 //! Where the program's home of a test lies: in memory where there is enough of it.
 
 use nix::sys::statfs::{TMPFS_MAGIC, statfs};
-use nix::sys::statvfs::{FsFlags, statvfs};
+use nix::sys::statvfs::FsFlags;
 
 /// Where Linux has files that lie in memory.
 const MEMORY: &str = "/dev/shm";
@@ -21,9 +21,10 @@ pub fn fresh_folder() -> tempfile::TempDir {
 
 /// Whether it is in memory, with room, and programs may be started from there.
 fn is_fit(place: &str) -> bool {
-    statfs(place).is_ok_and(|found| found.filesystem_type() == TMPFS_MAGIC)
-        && statvfs(place).is_ok_and(|found| {
-            let free = found.blocks_available() * found.fragment_size();
-            free >= ENOUGH && !found.flags().contains(FsFlags::ST_NOEXEC)
-        })
+    statfs(place).is_ok_and(|found| {
+        let block = u64::try_from(found.block_size()).unwrap_or_default();
+        found.filesystem_type() == TMPFS_MAGIC
+            && found.blocks_available() * block >= ENOUGH
+            && !found.flags().contains(FsFlags::ST_NOEXEC)
+    })
 }
