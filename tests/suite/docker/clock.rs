@@ -12,12 +12,11 @@ const DEMANDS: &str = "objectives:\n  - downtime: { at_most: 5m }\n";
 impl Containers {
     /// What the clocks of the nodes are set to, by their own files; none where they read the machine's.
     fn clocks(&self) -> Vec<String> {
-        let ids = self.nodes(&[]);
-        let read = |id: &str| {
+        let read = |id: &String| {
             let script = "[ -z \"$FAKETIME_TIMESTAMP_FILE\" ] || cat \"$FAKETIME_TIMESTAMP_FILE\"";
             docker(&["exec", id, "sh", "-c", script])
         };
-        let mut clocks: Vec<String> = ids.lines().map(read).collect();
+        let mut clocks: Vec<String> = self.nodes(&[]).iter().map(read).collect();
         clocks.retain(|clock| !clock.is_empty());
         clocks
     }

@@ -192,9 +192,9 @@ impl Containers {
     }
 
     /// Those of them that are database nodes, without what stands beside them.
-    fn nodes(&self, more: &[&str]) -> String {
+    fn nodes(&self, more: &[&str]) -> Vec<String> {
         let nodes = ["--filter", "label=firedrill.role=node"];
-        self.drillable(&[&nodes, more].concat())
+        lines(&self.drillable(&[&nodes, more].concat()))
     }
 
     /// What runs of this test have made and not removed: their lock, and those that they let into networks.
@@ -238,12 +238,12 @@ impl Containers {
 
     /// The containers of its nodes and of what stands beside them, whether or not they run.
     fn ids(&self) -> Vec<String> {
-        let drillable = "label=firedrill/drillable=true";
-        let list = ["ps", "--all", "--quiet", "--filter", drillable];
-        let more = ["--filter", self.filter.as_str()];
-        let ids = docker(&[&list[..], &more[..]].concat());
-        ids.lines().map(str::to_owned).collect()
+        lines(&self.drillable(&["--all"]))
     }
+}
+
+fn lines(text: &str) -> Vec<String> {
+    text.lines().map(str::to_owned).collect()
 }
 
 /// The nodes of a target file's project, where it names one: others may run beside them.

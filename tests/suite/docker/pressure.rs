@@ -15,15 +15,9 @@ use std::time::Duration;
 const DEMANDS: &str = "objectives:\n  - downtime: { at_most: 5m }\n";
 
 impl Containers {
-    /// The containers of the nodes, without what stands beside them.
-    fn servers(&self) -> Vec<String> {
-        let ids = self.nodes(&[]);
-        ids.lines().map(str::to_owned).collect()
-    }
-
     /// Whether each node's data lie on a small disk in memory.
     fn small_disks(&self) -> bool {
-        let ids = self.servers();
+        let ids = self.nodes(&[]);
         let id = ids.first().expect("a node");
         let kind = ["exec", id, "stat", "-f", "-c", "%T", "/var/lib/postgresql"];
         docker(&kind).trim() == "tmpfs"
@@ -32,7 +26,7 @@ impl Containers {
     /// Processes and files of firedrill's in the containers of the nodes, one in a line.
     fn pressing(&self) -> Vec<String> {
         let mut found = Vec::new();
-        for id in self.servers() {
+        for id in self.nodes(&[]) {
             let listed = docker(&["exec", &id, "ps", "-e", "-o", "args"]);
             let ours = |line: &&str| line.contains("firedrill-");
             let processes = listed.lines().filter(ours).map(str::to_owned);

@@ -17,14 +17,14 @@ struct Always {
 impl Always {
     fn take() -> Option<Self> {
         let containers = Containers::take()?;
-        let ids = containers.nodes(&[]);
         let policy = |id: &str| {
             let format = "{{.HostConfig.RestartPolicy.Name}}";
             docker(&["inspect", "--format", format, id])
                 .trim()
                 .to_owned()
         };
-        let nodes = ids.lines().map(|id| (id.to_owned(), policy(id))).collect();
+        let ids = containers.nodes(&[]).into_iter();
+        let nodes = ids.map(|id| (id.clone(), policy(&id))).collect();
         let always = Self { containers, nodes };
         for (id, _) in &always.nodes {
             docker(&["update", "--restart", "always", id]);
